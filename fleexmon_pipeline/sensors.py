@@ -36,12 +36,9 @@ MAX_AGE_OF_RANGE = 2 * HOUR
 MAX_REASON_LENGTH = 200
 PARTITION_TAG = "dagster/partition"
 RANGE_START_TAG, RANGE_END_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+QUEUED = dg.DagsterRunStatus.QUEUED
+ACTIVE = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+UNFINISHED = [QUEUED, *ACTIVE]
 
 
 @dg.sensor(
@@ -65,10 +62,14 @@ def catch_up(
     since = max(START, now - timedelta(days=settings.retention_days()))
     with postgres.connection() as connection:
         node_names = [node.name for node in nodes.sources()]
-        hours = due(connection, node_names, since=since, now=now, limit=MAX_HOURS_AT_ONCE)
-    if not hours:
-        yield dg.SkipReason("nothing is missing")
-    for hour in hours:
+        coming = _coming_hours(context.instance, now)
+        hours = due(connection, node_names, since=since, now=now, limit=MAX_HOURS_AT_ONCE + len(coming))
+    requested = [hour for hour in hours if hour.hour not in coming][:MAX_HOURS_AT_ONCE]
+    if not requested:
+        yield dg.SkipReason(
+            "nothing is missing, except hours of a backfill that is under way" if hours else "nothing is missing"
+        )
+    for hour in requested:
         yield _request(hour, now)
 
 
@@ -79,6 +80,22 @@ def _range_is_running(instance: dg.DagsterInstance, now: datetime) -> bool:
     """
     recent = dg.RunsFilter(statuses=UNFINISHED, created_after=now - MAX_AGE_OF_RANGE)
     return any(RANGE_START_TAG in run.tags for run in instance.get_runs(recent, limit=100))
+
+
+def _coming_hours(instance: dg.DagsterInstance, now: datetime) -> set[datetime]:
+    """Hours of a backfill with a run for each, that wait in the queue or are active: they look missing until then.
+
+    One that has been active for long does not count: the run of a killed shell looks as if it ran for ever.
+    """
+    name = jobs.backfill_hours.name
+    waiting = dg.RunsFilter(job_name=name, statuses=[QUEUED])
+    active = dg.RunsFilter(job_name=name, statuses=ACTIVE, updated_after=now - MAX_AGE_OF_RANGE)
+    return {
+        hour
+        for runs in (waiting, active)
+        for run in instance.get_runs(runs, limit=1_000)
+        for hour in hours_of(run.tags)
+    }
 
 
 def _request(hour: Due, now: datetime) -> dg.RunRequest:

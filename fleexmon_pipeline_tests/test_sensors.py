@@ -9,10 +9,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import stamina
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from fleexmon_pipeline.catch_up import RUN_FAILED, waiting
+from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.sensors import (
     MAX_HOURS_AT_ONCE,
+    PARTITION_TAG,
     alert_when_due,
     catch_up,
     hours_of,
@@ -20,7 +23,7 @@ from fleexmon_pipeline.sensors import (
     watch_pipeline,
 )
 from fleexmon_pipeline.ticks import TICK
-from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline.window import HOUR, floor
 from fleexmon_pipeline_tests.channels.receivers import Receiver
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import (
@@ -41,6 +44,7 @@ pytestmark = pytest.mark.filterwarnings(DAGSTERS_OWN)
 DAY = datetime(2026, 2, 3, tzinfo=UTC)
 TEN = at(DAY, "10:00")
 MINUTE = timedelta(minutes=1)
+HERE = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
 
 
 @pytest.fixture
@@ -103,6 +107,28 @@ def test_a_long_absence_is_made_good_in_portions(dagster: Project) -> None:
     dagster.it_is(at(DAY, "20:00"))
 
     assert partitions(dagster.ask(catch_up)) == [f"2026-02-03-{hour:02}:00" for hour in range(MAX_HOURS_AT_ONCE)]
+
+
+def test_hours_of_a_backfill_under_way_are_not_asked_for_too(dagster: Project) -> None:
+    """Dagster notes by the machine's time when a run began, so this is today."""
+    now = floor(datetime.now(UTC), HOUR)
+    hours = [now + n * HOUR for n in range(-12, 0)]
+    dagster.it_is(hours[0] + 7 * MINUTE)
+    dagster.run("monitoring", hours[0], tick="slot")
+    for hour in hours[:8]:
+        status = dg.DagsterRunStatus.STARTED if hour == hours[0] else dg.DagsterRunStatus.QUEUED
+        dagster.instance.create_run_for_job(
+            job_def("backfill_hours"), tags={PARTITION_TAG: key_of_hour(hour)}, status=status,
+            remote_job_origin=RemoteJobOrigin(HERE, "backfill_hours"),
+        )  # fmt: skip
+
+    dagster.it_is(hours[11])
+    meanwhile = partitions(dagster.ask(catch_up))
+    dagster.it_is(now + 4 * HOUR)  # what is active for so long was a shell that was killed
+    later = partitions(dagster.ask(catch_up))
+
+    assert meanwhile == [key_of_hour(hour) for hour in hours[8:11]]
+    assert later == [key_of_hour(hour) for hour in (hours[0], *hours[8:12], now)]
 
 
 def test_nothing_is_asked_for_while_earlier_requests_wait_or_run(dagster: Project) -> None:

@@ -72,8 +72,14 @@ def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tu
 
 
 def _again(run: dg.DagsterRun) -> list[dg.RunRequest]:
-    """Request its hours now; those of a long range are left to the catch-up, which requests a few at a time."""
-    tags = tick_tags(Tick.CATCH_UP) | {"fleexmon/reason": f"run {run.run_id[:8]} lost its worker"}
+    """Request its hours now; those of a long range are left to the catch-up, which requests a few at a time.
+
+    They go ahead of what waits in Dagster's queue: a backfill of a month puts 720 runs there at once.
+    """
+    tags = tick_tags(Tick.CATCH_UP) | {
+        "dagster/priority": "1",
+        "fleexmon/reason": f"run {run.run_id[:8]} lost its worker",
+    }
     keys = [key_of_hour(hour) for hour in hours_of(run.tags)[:MAX_HOURS_AT_ONCE]]
     return [dg.RunRequest(run_key=f"lost-{run.run_id[:8]}-{key}", partition_key=key, tags=tags) for key in keys]
 

@@ -86,6 +86,7 @@ def test_a_run_that_was_never_handed_over_is_failed_after_half_a_minute_and_requ
     assert still_there.status == STARTED
     (request,) = late.run_requests or ()
     assert (request.partition_key, request.tags[TICK]) == (key_of_hour(NOW), "catch-up")
+    assert int(request.tags["dagster/priority"]) > 0, "it would wait behind all hours of a long backfill"
     assert instance.get_run_by_id(run).status == FAILED  # type: ignore[union-attr]
 
 
