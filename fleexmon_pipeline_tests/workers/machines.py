@@ -45,6 +45,7 @@ class Machines:
             **variables,
         }  # fmt: skip
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.look_every = 0.1  # seconds
 
     def home(self, machine: str) -> Path:
         """The DAGSTER_HOME of a machine, made where it has none."""
@@ -87,13 +88,20 @@ class Machines:
         daemon = str(Path(sys.executable).parent / "dagster-daemon")
         self._start(name, [daemon, "run", "-m", CODE], machine)
 
-    def backfill(self, machine: str, first: str, last: str) -> None:
-        command = [
-            str(Path(sys.executable).parent / "dagster"), "job", "backfill", "-m", CODE, "-j", "backfill_hours",
-            "--from", first, "--to", last, "--noprompt",
-        ]  # fmt: skip
+    def backfill(self, machine: str, first: str, last: str, *, seconds: float = 120) -> None:
+        """Ends when all its runs are in the queue."""
+        job = ("job", "backfill", "-m", CODE, "-j", "backfill_hours")
+        self._dagster(machine, *job, "--from", first, "--to", last, "--noprompt", seconds=seconds)
+
+    def materialize(self, machine: str, hour: str) -> None:
+        """Without the daemon."""
+        chain = "raw_logs,analyzed_logs,detected_issues,predictions"
+        self._dagster(machine, "asset", "materialize", "-m", CODE, "--select", chain, "--partition", hour)
+
+    def _dagster(self, machine: str, *arguments: str, seconds: float = 120) -> None:
+        command = [str(Path(sys.executable).parent / "dagster"), *arguments]
         done = subprocess.run(
-            command, env=self._environment(machine), capture_output=True, text=True, timeout=120, check=False
+            command, env=self._environment(machine), capture_output=True, text=True, timeout=seconds, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -128,7 +136,7 @@ class Machines:
             for name, process in self.processes.items():
                 assert process.poll() is None, f"{name} ended: {self.said(name)[-3000:]}"
             assert time.monotonic() - began < seconds, f"not within {seconds} s: {what}"
-            time.sleep(0.1)
+            time.sleep(self.look_every)
         return time.monotonic() - began
 
     def _start(self, name: str, command: list[str], machine: str) -> None:

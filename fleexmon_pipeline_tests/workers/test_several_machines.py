@@ -1,8 +1,13 @@
-"""Two workers, a broker and a daemon, all real: a backfill during which machines die."""
+"""Two workers, a broker and a daemon, all real: a backfill during which machines die.
+
+Eight hours, or as many as FLEEXMON_TEST_BACKFILL_HOURS says: 720 are thirty days.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from fleexmon_pipeline.catch_up import due
 from fleexmon_pipeline.database.server import dagster_database_name
 from fleexmon_pipeline.partitions import key_of_hour
+from fleexmon_pipeline.sensors import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from fleexmon_pipeline.window import HOUR, floor
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, contents, make_empty
@@ -28,16 +34,21 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("redis-server") is None, reason="there is no redis-server on this machine"),
 ]
 
-HOURS = 8
-DAY = floor(datetime.now(UTC), HOUR) - 16 * HOUR  # a backfill takes the hours that the UI lists: the last 24 here
+HOURS = int(os.environ.get("FLEEXMON_TEST_BACKFILL_HOURS", "8"))
+LISTED = 24 * HOUR  # a backfill takes the hours that the UI lists: the last day where nothing is materialized yet
+DAY = floor(datetime.now(UTC), HOUR) - (HOURS + 8) * HOUR
 END = DAY + HOURS * HOUR
 MINUTE = timedelta(minutes=1)
+FAILURES = [DAY + 2 * HOUR + timedelta(days=n) for n in range(max(HOURS // 24, 1))]
+MORE_SECONDS = 20 * max(HOURS - 24, 0)  # for each hour above a day: it took 6 s on two cores at load 13
 # The note that a run failed may come after its hours were done again; they are then done once more, 5 minutes later.
 WAITING = """SELECT * FROM "StaleWindow" WHERE asset <> 'run'"""
 PASSWORD, NODE_TOKEN = "hunter2-8c1e55", "tok-77b0e14a"
 SECRETS = (PASSWORD, NODE_TOKEN, BROKER_PASSWORD)
 OF_LINES = ("LogEntry", "RejectedLog")  # hold what nodes wrote
-STARTED, FAILED = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+STARTED, FAILED, SUCCEEDED = (
+    dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS,
+)  # fmt: skip
 
 
 def behind(now: datetime) -> str:
@@ -49,7 +60,8 @@ def nodes() -> Iterator[dict[str, str]]:
     with NodeServer() as blue, NodeServer() as green:
         for node in (blue, green):
             records = lines(HOURS * 60, DAY, every=MINUTE, message="GET /products/{n} 200")
-            records += lines(200, DAY + 2 * HOUR, every=MINUTE, level="error", message="payment {n} failed: declined")
+            for start in FAILURES:
+                records += lines(200, start, every=MINUTE, level="error", message="payment {n} failed: declined")
             records += lines(1, DAY + 3 * HOUR, level="error", message=f"login of bob failed, password={PASSWORD}")
             records += lines(2, DAY + 5 * HOUR, every=timedelta(0), message="two lines that are the same")
             node.serve(records)
@@ -60,9 +72,10 @@ def nodes() -> Iterator[dict[str, str]]:
 def machines(database: Database, nodes: dict[str, str], tmp_path: Path) -> Iterator[Machines]:
     started = Machines(
         tmp_path, DATABASE_URL=database.url, **nodes, **{BEHIND: behind(END + timedelta(seconds=20))},
-        BLUE_TOKEN=NODE_TOKEN,
+        BLUE_TOKEN=NODE_TOKEN, LOG_RETENTION_DAYS=str(30 + HOURS // 24),
     )  # fmt: skip
     try:
+        started.look_every = 1.0 if MORE_SECONDS else 0.1  # for an hour on end, the cores are better left to the runs
         started.start_redis()
         yield started
     finally:
@@ -90,13 +103,16 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
 ) -> None:
     monkeypatch.setenv("FLEEXMON_BROKER", machines.broker)
     for name, value in machines.variables.items():
-        if name in ("DATABASE_URL", "BLUE_HOST", "GREEN_HOST", BEHIND):
+        if name in ("DATABASE_URL", "BLUE_HOST", "GREEN_HOST", "LOG_RETENTION_DAYS", BEHIND):
             monkeypatch.setenv(name, value)
     machines.start_worker("one")
     machines.start_worker("two")
     machines.start_daemon("one")
+    if END - DAY + 8 * HOUR > LISTED:
+        machines.materialize("one", key_of_hour(DAY))  # the UI, and so a backfill, then has all hours since
     with dg.DagsterInstance.from_config(str(machines.home("two"))) as instance:
-        machines.backfill("one", key_of_hour(DAY), key_of_hour(DAY + (HOURS - 1) * HOUR))
+        began = time.monotonic()
+        machines.backfill("one", key_of_hour(DAY), key_of_hour(END - HOUR), seconds=120 + MORE_SECONDS)
         took_part: set[str] = set()
 
         def started_at(machine: str) -> list[str]:
@@ -110,7 +126,7 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
 
         def frozen_at_work() -> bool:
             """So that it does not finish what it has in hand before it is killed."""
-            if not succeeded() or not started_at("one"):
+            if not started_at("one") or succeeded() < max(HOURS // 3, 1):
                 return False
             machines.freeze("one")
             if not started_at("one"):
@@ -119,16 +135,26 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
             return True
 
         def succeeded() -> int:
-            return statuses(instance)["SUCCESS"]
+            return instance.get_runs_count(dg.RunsFilter(statuses=[SUCCEEDED]))
 
-        machines.until(frozen_at_work, 180, "the backfill is under way")
-        lost = started_at("one")
+        machines.until(frozen_at_work, 180 + MORE_SECONDS, "the backfill is under way")
+        lost = instance.get_runs(dg.RunsFilter(run_ids=started_at("one")))
         machines.kill("one")
         machines.kill("daemon")
         machines.start_daemon("two")
 
         def ended() -> bool:
-            return all(run.status == FAILED for run in instance.get_runs() if run.run_id in lost)
+            started_at("two")
+            runs = instance.get_runs(dg.RunsFilter(run_ids=[run.run_id for run in lost]))
+            return all(run.status == FAILED for run in runs)
+
+        def made_good() -> bool:
+            started_at("two")
+            hours = {run.tags[PARTITION_TAG] for run in lost}
+            return all(
+                instance.get_runs_count(dg.RunsFilter(tags={PARTITION_TAG: hour}, statuses=[SUCCEEDED]))
+                for hour in hours
+            )
 
         failed_after = machines.until(ended, 120, "runs of the machine that died are failed")
 
@@ -137,9 +163,14 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
             return not instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)) and succeeded() >= HOURS
 
         leaks = secrets_in(machines.told())  # runs wait and are in hand
-        done_after = machines.until(done, 300, "every hour is done")
-        print(f"{lost} failed after {failed_after:.0f} s, all done {done_after:.0f} s later: {statuses(instance)}")
-        assert failed_after + done_after < 120
+        made_good_after = machines.until(made_good, 120, "hours of the machine that died are done")
+        done_after = made_good_after + machines.until(done, 300 + MORE_SECONDS, "every hour is done")
+        print(
+            f"{HOURS} hours: {len(lost)} runs failed after {failed_after:.0f} s, their hours were done "
+            f"{made_good_after:.0f} s later, all {done_after:.0f} s later, in {time.monotonic() - began:.0f} s in all: "
+            f"{statuses(instance)}"
+        )
+        assert failed_after + (made_good_after if MORE_SECONDS else done_after) < 120
         assert took_part == {"one", "two"}
         assert machines.stop("two") == 0  # in order, when what is in hand is done
 
@@ -161,7 +192,7 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
             unfinished = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED))
             return requested and not unfinished and not database.rows(WAITING)
 
-        machines.until(nothing_is_left, 400, "every hour is done, the one that is over too")
+        machines.until(nothing_is_left, 400 + MORE_SECONDS, "every hour is done, the one that is over too")
         told = machines.told()
         assert any(where.startswith("redis") for where in told)
         assert any("fleexmon worker" in text.replace("\0", " ") for text in told.values())
@@ -176,10 +207,10 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
 
     job = defs.resolve_job_def("backfill_hours")
     with dg.DagsterInstance.ephemeral() as ephemeral:
-        for n in range(HOURS + 1):
-            assert job.execute_in_process(partition_key=key_of_hour(DAY + n * HOUR), instance=ephemeral).success
+        whole = {RANGE_START_TAG: key_of_hour(DAY), RANGE_END_TAG: key_of_hour(END)}
+        assert job.execute_in_process(tags=whole, instance=ephemeral).success
 
-    assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 + 1 + 2)
+    assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 * len(FAILURES) + 1 + 2)
     assert len(over_two["LogIssue"]) > 2
     of_one = contents(database)
     for table, rows in over_two.items():
