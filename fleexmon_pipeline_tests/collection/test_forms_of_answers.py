@@ -397,6 +397,13 @@ def test_a_single_row_is_not_taken_for_a_header() -> None:
     assert (read(raw).message, read(raw).metadata, broken) == ("pump late", '{"column 4":7}', None)
 
 
+def test_a_row_a_line_is_a_record_a_line() -> None:
+    raws, broken = split("".join(f"{json.dumps(row)}\n" for row in ROWS).encode())
+
+    assert [read(raw).message for raw in raws] == ["pump late", "pump lost"]
+    assert broken is None
+
+
 def test_a_list_of_values_that_tell_no_time_or_message_is_rejected_for_what_it_lacks() -> None:
     raws, _ = split(b'{"logs": [[1, 2], [3, 4]]}')
     raws += split(b'[["2025-03-14T15:09:26Z", "com.acme.harbour.Pump", "late"]]')[0]

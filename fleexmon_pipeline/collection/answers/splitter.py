@@ -161,8 +161,9 @@ class Splitter:
             raws, end, closed = _salvage(bytes(buffer))
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
-            yield self._counted(Run(raws), len(buffer))
             more = buffer[end + 1 :].lstrip()
+            is_one_row = opening == b"[" and closed and more[:1] == b"[" and not self._count
+            yield self._counted(Run(_listed_in(b"[" + b",".join(raws) + b"]") if is_one_row else raws), len(buffer))
             if closed and opening != b"[":
                 self._note_more(b'{"logs": []' + _with_rest(more, chunks), self._count)
             elif closed and more:
@@ -295,9 +296,10 @@ def _with_rest(begun: bytearray, chunks: Iterator[bytes]) -> bytes:
 
 
 def _listed_in(line: bytes) -> list[Raw]:
-    """The records of a list; a line that is not a list is one record."""
+    """The records of a list, or the list as one record if it is a row of values; any other line is one record."""
     try:
-        return list(_raws(line))
+        raws: list[Raw] = list(_raws(line))
+        return [row_without_names(line)] if raws and bytes(raws[0])[:1] not in (b"{", b"[") and is_row(line) else raws
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return [line]
 
