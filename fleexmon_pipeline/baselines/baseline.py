@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from fleexmon_pipeline.baselines.bursts import Bursts
 from fleexmon_pipeline.baselines.companions import Companion, Start
 from fleexmon_pipeline.baselines.promises import Promise
 from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
@@ -38,6 +39,7 @@ class PatternBaseline:
     durations: DurationBaseline | None = None
     peaks: dict[str, float] = field(default_factory=dict)  # width → surprise of the second day; for non-failures
     variety: dict[str, float] = field(default_factory=dict)  # "field/width" → lowest normal share of different values
+    bursts: Bursts | None = None  # of failures
 
 
 OfPattern = dict[str, PatternBaseline]  # group → baseline of a pattern's lines of that group
@@ -72,6 +74,7 @@ class Baseline:
     dips: dict[str, dict[str, float]] = field(default_factory=dict)
     """Falling series → slot of day → share of the expected lines, if most days have fewer: a pause at noon."""
     capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines per expected line
+    bursts: dict[str, Bursts] = field(default_factory=dict)  # levels of failures → everyday bursts of the node
 
 
 def series_name(
@@ -99,6 +102,12 @@ class Series:
     @property
     def of_durations(self) -> bool:
         return self.per in ("duration", "durations")
+
+    @property
+    def of_failures(self) -> bool:
+        """Whether it looks for more warnings or errors, of the node or of a pattern."""
+        rises = self.per in ("node", "pattern") and not self.falls and not self.capped
+        return rises and self.groups <= {"error", "warn"}
 
     @property
     def groups(self) -> set[str]:

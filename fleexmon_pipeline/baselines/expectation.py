@@ -14,6 +14,7 @@ from math import exp, expm1, log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key, series_name
+from fleexmon_pipeline.baselines.bursts import most_by_chance
 from fleexmon_pipeline.baselines.companions import excess, lines_of_rest, shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
@@ -49,8 +50,6 @@ UNSEEN_LINES = 0.5  # assumed past lines of a pattern that had none
 PEER_LINES = 2  # a pattern known from another node is as certain as with two lines on this node
 MAX_FALSE_ALARMS = 0.5  # per block
 MIN_EXPONENT = -50.0  # below it, a probability cannot be told from 0
-CAP_DEVIATIONS = 2.5  # standard deviations above the expected lines up to which a slot counts
-CAP_SPREAD = 0.2  # over-dispersion of a slot, as for a typical error in `rates.py`
 MAX_SHORTFALL = 4.5  # of a limit on what falls: lines cannot become fewer than none
 
 
@@ -102,8 +101,7 @@ class Expectation:
         """Lines of these levels by slot, at most as many as chance allows: a retry storm counts as a line or two, so
         that hours can be added up. A slot of a rare error counts as one line."""
         mean = self.levels(levels, 1)
-        highest = mean + CAP_DEVIATIONS * np.sqrt(mean + CAP_SPREAD * mean**2) + 1
-        return np.minimum(self._grid.lines(levels), np.floor(highest))
+        return np.minimum(self._grid.lines(levels), most_by_chance(mean))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
         """Lines of these levels that traffic should cause, by time of day and the load of the 3 hours before the
@@ -293,10 +291,14 @@ def pattern_surprises(
     if not len(slots):
         return slots, np.zeros(0)
     mean = expectation.pattern(of_pattern, width)[slots] * share_left(width)
+    return slots, surprise(seen[slots], mean, spread_of_pattern(baseline, of_pattern, width))
+
+
+def spread_of_pattern(baseline: Baseline, of_pattern: OfPattern, width: int) -> float:
     main = max(of_pattern, key=lambda group: of_pattern[group].lines)
     lines = sum(pattern.lines for pattern in of_pattern.values())
     uncertain = 1 / (lines + UNSEEN_LINES)  # a rate learnt from few lines is itself uncertain
-    return slots, surprise(seen[slots], mean, baseline.spread[f"{main}/{width}"] + uncertain)
+    return baseline.spread[f"{main}/{width}"] + uncertain
 
 
 def known_or_unseen(baseline: Baseline, grid: SlotGrid, name: str, levels: Collection[str] | None) -> OfPattern:

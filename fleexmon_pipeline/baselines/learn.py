@@ -15,6 +15,7 @@ from math import log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, PatternBaseline, Series, habits_key
+from fleexmon_pipeline.baselines.bursts import learn_bursts
 from fleexmon_pipeline.baselines.companions import (
     learn_companions,
     learn_starts,
@@ -123,6 +124,7 @@ def learn(past: SlotGrid, series: Iterable[Series]) -> Baseline | None:
     series = sorted(set(series), key=lambda one: one.name)
     _learn_spread(baseline, past, {one.width for one in series if not one.of_durations})
     _learn_patterns(baseline, past, series)
+    _learn_bursts(baseline, past, [one for one in series if one.of_failures])
     _learn_falls(baseline, past, [one for one in series if one.falls and one.per == "node"])
     _learn_capped(baseline, past, [one for one in series if one.capped])
     _learn_companions(baseline, past, [one for one in series if one.per == "companion"])
@@ -202,6 +204,25 @@ def _learn_patterns(baseline: Baseline, past: SlotGrid, series: Sequence[Series]
                 baseline.habits[of_levels] = lines
             if lines := last_week(sums, mean):
                 baseline.last_week[of_levels] = lines
+
+
+def _learn_bursts(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
+    """Learn the everyday bursts of failures, of the node and of each pattern."""
+    expectation = Expectation(baseline, past)
+    _, day = calendar(past.first, past.slots)
+    widths = sorted({one.width for one in series if one.per == "node"})
+    for levels in {one.levels for one in series if one.per == "node"}:
+        mean = expectation.levels(levels, 1)
+        if bursts := learn_bursts(past.lines(levels), mean, past.known, day, widths):
+            baseline.bursts[habits_key(levels)] = bursts
+    widths = sorted({one.width for one in series if one.per == "pattern"})
+    for group in sorted({group for one in series if one.per == "pattern" for group in one.groups}):
+        of_group = {level for _, level in past.keys if group_of(level) == group}
+        for name, row in past.patterns(of_group).items():
+            pattern = baseline.patterns[name][group]
+            mean = expectation.pattern({group: pattern}, 1)
+            if bursts := learn_bursts(row, mean, past.known, day, widths):
+                baseline.patterns[name][group] = replace(pattern, bursts=bursts)
 
 
 def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:

@@ -28,7 +28,7 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "12"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
+VERSION = "13"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
 HISTORY = 14 * DAY
 
 

@@ -15,6 +15,7 @@ from fleexmon_pipeline.baselines.expectation import OFTEN_TIMES, known_or_unseen
 from fleexmon_pipeline.baselines.handover import level_before
 from fleexmon_pipeline.baselines.rates import MIN_SPREAD
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, surprise, trailing
+from fleexmon_pipeline.detection.conditions.coincidence import coincidences
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import Rate
 from fleexmon_pipeline.levels import LEVELS
@@ -38,6 +39,7 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
         return
     best: dict[str | None, tuple[Floats, Ints]] = {}  # pattern → by slot: distance above the limit, window's width
     rows: dict[str | None, Ints] = {}
+    shares: dict[tuple[str | None, int], Floats] = {}  # pattern and width → share of the rate that bursts need, by slot
     alarms = observation.alarms(rule.name, rule.rate.false_alarms) / len(rule.rate.at_least)
     of_patterns = grid.patterns(rule.where.level or LEVELS) if rule.per_pattern else {}
     for within, min_lines in rule.rate.at_least.items():
@@ -60,6 +62,10 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
                 enough &= observation.moved(series.width, away=False) < EXPLAINED * more
                 enough &= trailing(row, series.width) >= rule.rate.times * level_before(row, grid.known, series.width)
             above = np.where(enough & has_history, above, -np.inf)
+            if series.of_failures:
+                by_chance = coincidences(observation, series, pattern, above >= 0, min_surprise)
+                above[by_chance > alarms] = -np.inf
+                shares[pattern, series.width] = by_chance / alarms
             score, width = best.get(pattern, (np.full(grid.slots, -np.inf), np.zeros(grid.slots, np.int64)))
             better = above > score
             best[pattern] = np.where(better, above, score), np.where(better, series.width, width)
@@ -70,6 +76,8 @@ def rate(rule: Rate, observation: Observation) -> Iterator[Hit]:
             expected = float(_expected(observation, rule, pattern, width)[slot])
             series = rule.series_of(width)
             needed = share_needed(baseline, series, alarms, float(observation.surprises(series)[pattern][slot]))
+            if (pattern, width) in shares:
+                needed = max(needed, float(shares[pattern, width][slot]))
             yield Hit(int(slot), pattern, int(lines), expected, width, of_budget=needed)
 
 

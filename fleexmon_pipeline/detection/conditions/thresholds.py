@@ -13,6 +13,7 @@ from fleexmon_pipeline.baselines.baseline import OfPattern, Series
 from fleexmon_pipeline.baselines.expectation import MIN_UNUSUAL, known_or_unseen, limit, share_needed, spread_of
 from fleexmon_pipeline.baselines.slot_grid import SLOTS_A_DAY, group_of, surprise, trailing
 from fleexmon_pipeline.baselines.young import certainly_above, is_rise
+from fleexmon_pipeline.detection.conditions.coincidence import coincidences
 from fleexmon_pipeline.detection.observation import Hit, Observation
 from fleexmon_pipeline.detection.rule_kinds import GATE_ALARMS, Ratio, Repeated, Threshold
 from fleexmon_pipeline.detection.rule_model import Bare, Detector
@@ -64,6 +65,7 @@ def _gated(
         passes, expected = _text_gate(rule, observation, lines)
     else:
         passes, expected = _gate(rule, observation, rule.series()[0], pattern)
+    passes &= ~_by_chance(rule, observation, pattern, holds & passes)
     for slot in np.flatnonzero(holds & passes):
         yield Hit(
             int(slot),
@@ -74,6 +76,18 @@ def _gated(
             None if total is None else int(total[slot]),
             of_budget=_share_needed(rule, observation, pattern, int(slot)),
         )
+
+
+def _by_chance(rule: Bare, observation: Observation, pattern: str | None, slots: Flags) -> Flags:
+    """In which of these slots everyday bursts that came together explain the figure."""
+    by_chance = np.zeros(observation.grid.slots, bool)
+    baseline = observation.baseline
+    for series in rule.series() if isinstance(rule, Detector) and not rule.bare else ():
+        if baseline is not None and series.name in baseline.limits and series.of_failures:
+            alarms = observation.alarms(rule.name, GATE_ALARMS)
+            needed = limit(baseline, series, alarms)
+            by_chance |= coincidences(observation, series, pattern, slots, needed) > alarms
+    return by_chance
 
 
 def _share_needed(rule: Bare, observation: Observation, pattern: str | None, slot: int) -> float | None:
