@@ -14,7 +14,6 @@ from math import exp, expm1, log
 import numpy as np
 
 from fleexmon_pipeline.baselines.baseline import Baseline, OfPattern, PatternBaseline, Series, habits_key, series_name
-from fleexmon_pipeline.baselines.bursts import most_by_chance
 from fleexmon_pipeline.baselines.companions import excess, lines_of_rest, shortfalls
 from fleexmon_pipeline.baselines.daily_profile import MIN_RATE, PEAK
 from fleexmon_pipeline.baselines.slot_grid import (
@@ -50,6 +49,8 @@ UNSEEN_LINES = 0.5  # assumed past lines of a pattern that had none
 PEER_LINES = 2  # a pattern known from another node is as certain as with two lines on this node
 MAX_FALSE_ALARMS = 0.5  # per block
 MIN_EXPONENT = -50.0  # below it, a probability cannot be told from 0
+CAP_DEVIATIONS = 2.5  # standard deviations above the expected lines up to which a slot counts
+CAP_SPREAD = 0.2  # over-dispersion of a slot, as for a typical error in `rates.py`
 MAX_SHORTFALL = 4.5  # of a limit on what falls: lines cannot become fewer than none
 
 
@@ -101,7 +102,8 @@ class Expectation:
         """Lines of these levels by slot, at most as many as chance allows: a retry storm counts as a line or two, so
         that hours can be added up. A slot of a rare error counts as one line."""
         mean = self.levels(levels, 1)
-        return np.minimum(self._grid.lines(levels), most_by_chance(mean))
+        highest = mean + CAP_DEVIATIONS * np.sqrt(mean + CAP_SPREAD * mean**2) + 1
+        return np.minimum(self._grid.lines(levels), np.floor(highest))
 
     def at_least(self, levels: Collection[str] | None, width: int) -> Floats:
         """Lines of these levels that traffic should cause, by time of day and the load of the 3 hours before the
@@ -126,12 +128,13 @@ class Expectation:
         whole = trailing(self._known, width) == width
         steady = sum(pattern.steady for pattern in self._steady(levels).values())
         lines = np.maximum(by_clock * load * whole - steady * width, 0.0)
-        dips = self.baseline.dips.get(series_name(levels, "node", width, falls=True), {})
+        name = series_name(levels, "node", width, falls=True)
+        dips = self.baseline.dips.get(name, {})
         if dips:
             shares = np.ones(SLOTS_A_DAY)
             shares[[int(slot) for slot in dips]] = list(dips.values())
             lines = lines * shares[self.of_day]
-        return np.asarray(lines)
+        return np.asarray(lines * self._by_place(self.baseline.fell_last_week.get(name, {}), 1.0))
 
     @cached_property
     def _early_or_late(self) -> Floats:
@@ -185,13 +188,17 @@ class Expectation:
                 by_slot[int(slot)] = lines
             expected = np.maximum(expected, by_slot[self.of_day])
         if last_week:
-            by_place = np.zeros(len(expected))
-            offset = self.baseline.day - self._grid.first
-            for place, lines in last_week.items():
-                if 0 <= int(place) + offset < len(expected):
-                    by_place[int(place) + offset] = lines
-            expected = np.maximum(expected, by_place)
+            expected = np.maximum(expected, self._by_place(last_week, 0.0))
         return expected
+
+    def _by_place(self, figures: Mapping[str, float], default: float) -> Floats:
+        """Figures by slot since the baseline's day began, as an array over the grid."""
+        by_place = np.full(self._grid.slots, default)
+        offset = self.baseline.day - self._grid.first
+        for place, figure in figures.items():
+            if 0 <= int(place) + offset < len(by_place):
+                by_place[int(place) + offset] = figure
+        return by_place
 
     def _load_before(self, width: int) -> Floats:
         """The load of the hour before the window."""

@@ -18,9 +18,11 @@ MIN_AGAIN = 0.5  # share of the highest surprise from which on another day count
 MIN_DAYS_WITH_HABIT = 0.6  # share of the days
 HABIT_SLACK = 2  # lines above the threshold of a habit, so that a single line in a silent hour is none
 HABIT_MARGIN = 1.2  # times the lines of the median day are expected
+WEEKS_BACK = (7 * SLOTS_A_DAY, 14 * SLOTS_A_DAY)
 WEEKLY_SLACK = 6  # slots, half an hour, by which a weekly job may come earlier or later
 LATE_SLOTS = 36  # 3 hours: a baseline is used until 03:00 of the next day
 MIN_DIP_LINES = 8.0  # expected lines of a window; ratios to fewer are unreliable
+MIN_FALL = 3.0  # surprise of a fall that is expected again a week later, the lowest limit of all rules
 MAX_DIP = 0.7  # share of the expected lines; the median of days without a dip is about 1
 
 # Steady patterns.
@@ -87,13 +89,31 @@ def dips(seen: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> d
     return {str(slot): round(float(share), 3) for slot, share in zip(slots[dip], typical[dip], strict=True)}
 
 
+def fell_last_week(seen: Floats, mean: Floats, surprises: Floats) -> dict[str, float]:
+    """Times with improbably few lines 7 or 14 days before (a node that is drained every Wednesday): slots since the day
+    began → share of the expected lines, the lowest within half an hour."""
+    shares: dict[str, float] = {}
+    of_expected = np.where(surprises >= MIN_FALL, seen / np.maximum(mean, 1e-9), 1.0)
+    for back in WEEKS_BACK:
+        start = len(seen) - back
+        if start < 0:
+            continue
+        since = max(start - WEEKLY_SLACK, 0)
+        for place in np.flatnonzero(of_expected[since : start + SLOTS_A_DAY + LATE_SLOTS + WEEKLY_SLACK] < MAX_DIP):
+            share = round(float(of_expected[since + place]), 3)
+            for near in range(-WEEKLY_SLACK, WEEKLY_SLACK + 1):
+                key = str(int(since + place + near - start))
+                shares[key] = min(shares.get(key, 1.0), share)
+    return shares
+
+
 def last_week(sums: Floats, mean: Floats) -> dict[str, float]:
     """Times that had many more lines than expected 7 or 14 days before: slots since the day began → lines.
 
     A weekly job is on one day of seven, so it is not a habit of most days, and it starts some minutes earlier or later.
     """
     lines_by_slot: dict[str, float] = {}
-    for back in (7 * SLOTS_A_DAY, 14 * SLOTS_A_DAY):
+    for back in WEEKS_BACK:
         start = len(sums) - back
         if start < 0:
             continue
