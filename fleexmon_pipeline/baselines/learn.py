@@ -244,8 +244,8 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
             beyond_chance = float(np.median(short**2)) / NORMAL_MEDIAN**2
             beyond_chance -= baseline.lines_an_event * float(np.median(1 / mean[below]))
             baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
-        for _, surprises in series_surprises(baseline, expectation, past, one):
-            baseline.fell_last_week[one.name] = fell_last_week(seen, mean, surprises)
+        for _, of_series in series_surprises(baseline, expectation, past, one):
+            baseline.fell_last_week[one.name] = fell_last_week(seen, mean, of_series)
 
 
 def _learn_capped(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
