@@ -64,23 +64,24 @@ def learn_bursts(row: Ints, mean: Floats, known: Flags, day: Ints, widths: Itera
 
 def without_bursts(window: Ints, mean: float, lines: float) -> Iterator[float]:
     """The lines of a window without its loudest burst, without two, three ... bursts. Of the first, all lines are left
-    out, as by `but_loudest`, unless the window is a single slot; of each other one, at most `lines` above the expected.
-    Slots with no more lines than chance allows are no burst: errors that come evenly stay.
+    out, as by `but_loudest`; of each other one, at most `lines` above the expected. Slots with no more lines than
+    chance allows are no burst: errors that come evenly stay. Nothing for a single slot: its limit is learnt from bursts.
 
     mean: expected lines of one slot.
     """
     is_burst = surprise(window.astype(float), np.asarray(mean), TYPICAL_SPREAD) >= MIN_BURST
     seen, above = float(window.sum()), np.where(is_burst, window - mean, 0.0)
-    if out := loudest(len(window)):
-        sums = np.convolve(window, np.ones(out), "valid")
-        begin = int(np.argmax(sums))
-        seen -= float(sums[begin])
-        above[begin : begin + out] = 0.0
-        yield seen
-    together = min(MAX_BURST_SLOTS, len(window))
+    out = loudest(len(window))
+    if not out:
+        return
+    sums = np.convolve(window, np.ones(out), "valid")
+    begin = int(np.argmax(sums))
+    seen -= float(sums[begin])
+    above[begin : begin + out] = 0.0
+    yield seen
     while above.any():
-        sums = np.convolve(above, np.ones(together), "valid")
+        sums = np.convolve(above, np.ones(MAX_BURST_SLOTS), "valid")
         begin = int(np.argmax(sums))
         seen -= min(float(sums[begin]), lines)
-        above[begin : begin + together] = 0.0
+        above[begin : begin + MAX_BURST_SLOTS] = 0.0
         yield seen

@@ -115,4 +115,4 @@ def test_a_window_without_its_bursts() -> None:
     window = np.array([0, 1, 9, 4, 0, 0, 1, 0, 20, 0, 0, 2])
 
     assert list(without_bursts(window, 0.5, lines=10)) == [17, 17 - 9 + 0.5 - 0]
-    assert list(without_bursts(np.array([30]), 0.5, lines=10)) == [20]
+    assert list(without_bursts(np.array([30]), 0.5, lines=10)) == []
