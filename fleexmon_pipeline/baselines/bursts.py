@@ -65,7 +65,7 @@ def learn_bursts(row: Ints, mean: Floats, known: Flags, day: Ints, widths: Itera
 def without_bursts(window: Ints, mean: float, lines: float) -> Iterator[float]:
     """The lines of a window without its loudest burst, without two, three ... bursts. Of the first, all lines are left
     out, as by `but_loudest`; of each other one, at most `lines` above the expected. Slots with no more lines than
-    chance allows are no burst: errors that come evenly stay. Nothing for a single slot: its limit is learnt from bursts.
+    chance allows are no burst: errors that come evenly stay. Nothing for one slot: its limit is learnt from bursts.
 
     mean: expected lines of one slot.
     """
