@@ -73,8 +73,8 @@ class Baseline:
     along: dict[str, float] = field(default_factory=dict)  # group → power of the profile; default 1
     dips: dict[str, dict[str, float]] = field(default_factory=dict)
     """Falling series → slot of day → share of the expected lines, if most days have fewer: a pause at noon."""
-    fell_last_week: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Falling series → slots since the day began → share of the expected lines; where lines fell a week or two ago."""
+    weekly_falls: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Falling series → slots since the day began → share of the expected lines; where lines fell in both weeks before."""
     capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines per expected line
     bursts: dict[str, Bursts] = field(default_factory=dict)  # levels of failures → everyday bursts of the node
 

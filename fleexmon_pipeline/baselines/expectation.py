@@ -134,7 +134,7 @@ class Expectation:
             shares = np.ones(SLOTS_A_DAY)
             shares[[int(slot) for slot in dips]] = list(dips.values())
             lines = lines * shares[self.of_day]
-        return np.asarray(lines * self._by_place(self.baseline.fell_last_week.get(name, {}), 1.0))
+        return np.asarray(lines * self._by_place(self.baseline.weekly_falls.get(name, {}), 1.0))
 
     @cached_property
     def _early_or_late(self) -> Floats:

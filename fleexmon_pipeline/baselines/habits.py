@@ -89,22 +89,26 @@ def dips(seen: Floats, mean: Floats, known: Flags, day: Ints, of_day: Ints) -> d
     return {str(slot): round(float(share), 3) for slot, share in zip(slots[dip], typical[dip], strict=True)}
 
 
-def fell_last_week(seen: Floats, mean: Floats, surprises: Floats) -> dict[str, float]:
-    """Times with improbably few lines 7 or 14 days before (a node that is drained every Wednesday): slots since the day
-    began → share of the expected lines, the lowest within half an hour."""
-    shares: dict[str, float] = {}
+def weekly_falls(seen: Floats, mean: Floats, surprises: Floats) -> dict[str, float]:
+    """Times with improbably few lines 7 days before and 14 days before, half an hour earlier or later (a node that is
+    drained every Wednesday): slots since the day began → share of the expected lines, the higher of both weeks.
+
+    One week is not enough: a job that failed a week ago is missed again today.
+    """
+    weeks: list[dict[int, float]] = []
     of_expected = np.where(surprises >= MIN_FALL, seen / np.maximum(mean, 1e-9), 1.0)
     for back in WEEKS_BACK:
         start = len(seen) - back
-        if start < 0:
-            continue
         since = max(start - WEEKLY_SLACK, 0)
-        for place in np.flatnonzero(of_expected[since : start + SLOTS_A_DAY + LATE_SLOTS + WEEKLY_SLACK] < MAX_DIP):
-            share = round(float(of_expected[since + place]), 3)
+        fell = of_expected[since : max(start + SLOTS_A_DAY + LATE_SLOTS + WEEKLY_SLACK, 0)] < MAX_DIP
+        shares: dict[int, float] = {}
+        for place in np.flatnonzero(fell).tolist():
             for near in range(-WEEKLY_SLACK, WEEKLY_SLACK + 1):
-                key = str(int(since + place + near - start))
-                shares[key] = min(shares.get(key, 1.0), share)
-    return shares
+                slot = since + place + near - start
+                shares[slot] = min(shares.get(slot, 1.0), float(of_expected[since + place]))
+        weeks.append(shares)
+    both = weeks[0].keys() & weeks[1].keys()
+    return {str(slot): round(max(week[slot] for week in weeks), 3) for slot in sorted(both)}
 
 
 def last_week(sums: Floats, mean: Floats) -> dict[str, float]:

@@ -36,7 +36,7 @@ from fleexmon_pipeline.baselines.habits import (
     SECOND_DAY,
     THIRD_DAY,
     dips,
-    fell_last_week,
+    weekly_falls,
     habits,
     last_week,
     reached,
@@ -245,7 +245,7 @@ def _learn_falls(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -
             beyond_chance -= baseline.lines_an_event * float(np.median(1 / mean[below]))
             baseline.spread[one.name] = min(max(beyond_chance, MIN_SPREAD), MAX_SPREAD)
         for _, of_series in series_surprises(baseline, expectation, past, one):
-            baseline.fell_last_week[one.name] = fell_last_week(seen, mean, of_series)
+            baseline.weekly_falls[one.name] = weekly_falls(seen, mean, of_series)
 
 
 def _learn_capped(baseline: Baseline, past: SlotGrid, series: Sequence[Series]) -> None:
