@@ -74,7 +74,7 @@ class Baseline:
     dips: dict[str, dict[str, float]] = field(default_factory=dict)
     """Falling series → slot of day → share of the expected lines, if most days have fewer: a pause at noon."""
     weekly_falls: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Falling series → slots since the day began → share of the expected lines; where lines fell in both weeks before."""
+    """Falling series → slots since the day began → share of the expected lines; of falls in both weeks before."""
     capped: dict[str, float] = field(default_factory=dict)  # capped series → its lines per expected line
     bursts: dict[str, Bursts] = field(default_factory=dict)  # levels of failures → everyday bursts of the node
 

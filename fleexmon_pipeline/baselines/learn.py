@@ -36,12 +36,12 @@ from fleexmon_pipeline.baselines.habits import (
     SECOND_DAY,
     THIRD_DAY,
     dips,
-    weekly_falls,
     habits,
     last_week,
     reached,
     reached_again,
     steady_lines,
+    weekly_falls,
 )
 from fleexmon_pipeline.baselines.promises import Promise, learn_promise
 from fleexmon_pipeline.baselines.rates import (
