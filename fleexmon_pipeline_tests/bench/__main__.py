@@ -180,7 +180,7 @@ def _options() -> argparse.Namespace:
         help="sizes, retention: a month, or a day, of N lines; may be given again",
     )
     parser.add_argument(
-        "--same-hour", action="store_true", help="sizes: the last hours of each month have as many lines as the first's"
+        "--same-hour", action="store_true", help="sizes: the same last hours in each month, and the same ten nodes"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--seeds", metavar="N-M", help="replays: of these seeds; 1-10 were looked at, report on others")
