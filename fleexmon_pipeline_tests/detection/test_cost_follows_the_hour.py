@@ -1,5 +1,5 @@
 """Evaluating an hour reads the lines of its own time and a few by their ids, however many are stored; a digest reads no
-counts of patterns of the week before.
+counts of patterns of the week before, and forecasts few of four weeks.
 
 Counted by PostgreSQL rather than timed: a plan that reads the whole table is a few milliseconds here, and half a minute
 over 50 million lines.
@@ -17,6 +17,7 @@ from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.line_days import make_days
 from fleexmon_pipeline.detection.detect import detect_hour
 from fleexmon_pipeline.detection.rule_files import load_rules
+from fleexmon_pipeline.forecasting.forecasts import make_forecasts
 from fleexmon_pipeline.issues.read import list_issues
 from fleexmon_pipeline.lookup.nodes import node_states
 from fleexmon_pipeline.patterns.masks import MASK_VERSION
@@ -31,8 +32,9 @@ pytestmark = pytest.mark.long
 UNTIL = datetime(2026, 11, 20, 10, tzinfo=UTC)
 OWN, MORE = 4_000, 60_000  # lines of the nodes that are evaluated, and of all
 MAX_RATIO = 1.4
-# Rows for the retired nodes of the large month: their last slots, their part in incidents. The rest of it is thousands.
-MORE_NODES = {"listing nodes": 200, "a digest": 200}
+# Rows for the retired nodes of the large month: their last slots, their part in incidents, and for forecasts the counts
+# of that part of a day with which the four weeks begin. The rest of it is thousands.
+MORE_NODES = {"listing nodes": 200, "a digest": 200, "forecasts": 1_500}
 READ = """SELECT COALESCE(sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)), 0)::bigint AS n FROM pg_stat_user_tables
   WHERE relname ~ '{}' """
 BY_ARRAY = b"""
@@ -55,13 +57,14 @@ def stored(database: Database, lines: int) -> None:
 
 
 def rows_read(database: Database) -> Mapping[str, int]:
-    """By what was done; each for the second time, as the first learns baselines. Of a digest: counts of patterns."""
+    """By what was done; each for the second time, as the first learns baselines. Of a digest and forecasts: counts of patterns."""
     hour, rules = Window(UNTIL - HOUR, UNTIL), load_rules().rules
     today = Window.day_of(floor(UNTIL, DAY))
     works: dict[str, tuple[str, Callable[[Connection], object]]] = {
         "evaluating an hour": ("^LogEntry", lambda c: detect_hour(c, hour, rules, now=UNTIL, known_until=UNTIL)),
         "listing issues": ("^LogEntry", list_issues),
         "listing nodes": ("^LogEntry", lambda c: node_states(c, [], demo=False, now=UNTIL)),
+        "forecasts": ("^LogPatternCount$", lambda c: make_forecasts(c, rules, hour, now=UNTIL)),
         "a digest": ("^LogPatternCount$", lambda c: write_digest(c, today, now=UNTIL, github=False)),
     }
     read = {}
