@@ -57,7 +57,8 @@ def stored(database: Database, lines: int) -> None:
 
 
 def rows_read(database: Database) -> Mapping[str, int]:
-    """By what was done; each for the second time, as the first learns baselines. Of a digest and forecasts: counts of patterns."""
+    """By what was done; each for the second time, as the first learns baselines. Of a digest and forecasts: counts of
+    patterns."""
     hour, rules = Window(UNTIL - HOUR, UNTIL), load_rules().rules
     today = Window.day_of(floor(UNTIL, DAY))
     works: dict[str, tuple[str, Callable[[Connection], object]]] = {
