@@ -7,7 +7,11 @@ BIN := .venv/bin
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
+# Whatever the shell has: what is imported once is compiled once. The tools of developers are not compiled at install; pip
+# compiles all of them on one core (a third of the time of `make test` before the tests), a fifth of it is imported.
+export PYTHONDONTWRITEBYTECODE :=
 
 # `make up` and `make test` at once on a fresh clone: two pips in one environment break it. The second waits, then finds
 # everything installed. Python's flock, since not every machine has the command; it ends with its process, however that ends.
@@ -33,13 +37,13 @@ ifndef INSTALLING
 	@$(PYTHON) -c "$$ALONE" $(MAKE) --silent --no-print-directory INSTALLING=1 $@
 else
 # The lock files decide versions, and hashes are checked. Compiled at install: importing dagster takes 0.9 s with bytecode
-# and 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set.
+# and 2.9 s without, and PYTHONDONTWRITEBYTECODE may be set where `fleexmon` is started. Not the tests of the packages.
 .venv/installed: requirements.lock pyproject.toml
 	@echo "installing the locked packages into .venv (once; a minute or so) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
-	@$(PIP) --require-hashes --no-deps --no-compile -r requirements.lock
+	@$(PIP) --require-hashes --no-deps -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q -j 0 .venv/lib fleexmon_pipeline
+	@$(BIN)/python -m compileall -q -j 0 -x '/tests/' .venv/lib fleexmon_pipeline
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
@@ -51,12 +55,20 @@ endif
 up: .venv/installed  ## start everything: UI on 127.0.0.1:3000, schedules, demo nodes where no node is set
 	@exec $(BIN)/fleexmon up
 
-check: .venv/installed-dev  ## check lint, format and types
+check: lint types  ## check lint, format and types
+
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
 	$(BIN)/mypy
 
-test: check sbom  ## run everything that CI runs: lint, types, bill of materials, tests
+# The types beside the tests: mypy takes a minute of one core, and two of three workers wait for processes now and then.
+test: lint sbom  ## run everything that CI runs: lint, types, bill of materials, tests
+	@$(MAKE) --no-print-directory --jobs 2 types suite
+
+suite: .venv/installed-dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 sbom: .venv/installed-dev  ## write the bill of materials of requirements.lock: build/sbom.json (CycloneDX)
@@ -82,4 +94,4 @@ lock: .venv/installed-dev  ## resolve dependencies again after changing them
 clean:  ## remove build artifacts; never .fleexmon, which holds data
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.PHONY: help up check test sbom fuzz bench soak chaos lock clean
+.PHONY: help up check lint types test suite sbom fuzz bench soak chaos lock clean
