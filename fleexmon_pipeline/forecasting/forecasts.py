@@ -13,10 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from psycopg.types.json import Jsonb
 
 from fleexmon_pipeline.database.connection import Connection
@@ -30,6 +29,9 @@ from fleexmon_pipeline.forecasting.series import hourly_series, numbers, slot_se
 from fleexmon_pipeline.levels import LEVELS, Level
 from fleexmon_pipeline.numerics import Floats
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window, floor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SQL = statements("forecasting")
 HORIZONS = (1, 3, 6, 12)  # hours; a row for each of twelve would add little
@@ -146,7 +148,7 @@ class NodeSeries:
             yield _row(self.name, f"{CROSSING}{rule.name}", end, forecast, figures)
 
     def _crossing(self, end: datetime, rule: Ratio, hours: Counts) -> Crossing | None:
-        slots = self.slots.loc[pd.Timestamp(end - HOURS * HOUR) : pd.Timestamp(end - SLOT)]
+        slots = self.slots.loc[end - HOURS * HOUR : end - SLOT]
         covered = slots["covered"].to_numpy()
         errors = _where_covered(slots[[*rule.where.level]].sum(axis=1), covered)
         lines = _where_covered(slots["lines"], covered)
@@ -275,7 +277,7 @@ def first_crossed(
         return None, False
     own = series.loc[node]
     for ahead in range(hours):
-        hour = pd.Timestamp(made_at + ahead * HOUR)
+        hour = made_at + ahead * HOUR
         if hour not in own.index or not own["covered"][hour]:
             return None, False
         lines, errors = own["lines"][hour], sum(own[level][hour] for level in figures["levels"])

@@ -10,9 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
@@ -26,6 +24,9 @@ from fleexmon_pipeline.levels import LEVELS
 from fleexmon_pipeline.patterns.read_counts import read_counts, read_samples
 from fleexmon_pipeline.window import HOUR, SLOT, Window
 from fleexmon_pipeline.wording import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LISTED_ISSUES = 20  # of a backlog, in metadata
 

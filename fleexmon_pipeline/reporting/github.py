@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import github
-import requests
 from urllib3.util import Retry
 
 from fleexmon_pipeline.errors import FleexmonError
 from fleexmon_pipeline.settings import GitHubSettings
+
+if TYPE_CHECKING:
+    import github
+    import requests
 
 TIMEOUT = 10  # seconds
 USER_AGENT = "fleexmon-pipeline"
@@ -84,6 +86,8 @@ class GitHubClient:
     """The issues of one repository."""
 
     def __init__(self, settings: GitHubSettings, *, timeout: int = TIMEOUT) -> None:
+        import github  # noqa: PLC0415  a third of a second of CPU, and most runs ask nothing of GitHub
+
         self._name = settings.repo
         self._github = github.Github(
             auth=github.Auth.Token(settings.token), base_url=settings.api_url, timeout=timeout, user_agent=USER_AGENT,
@@ -209,6 +213,9 @@ def _closed(issue: github.Issue.Issue, most: int) -> ClosedIssue:
 @contextmanager
 def _named_failures() -> Iterator[None]:
     """Raise failures of PyGithub and requests, and unexpected responses, as GitHubError. No message has the token."""
+    import github  # noqa: PLC0415  as above
+    import requests  # noqa: PLC0415
+
     try:
         yield
     except github.GithubException as error:
