@@ -48,7 +48,7 @@ def data_retention(context: dg.AssetExecutionContext, postgres: Postgres, clock:
             lines, problems = _expire_archive(connection, archived, before=now - timedelta(days=days))
             account.deleted["archived lines"] = lines
     context.log.info(f"{account.sentence()}; {compacted} days of lines compacted, patterns of {summed} days summed")
-    pruned = prune_run_history(now=now)
+    pruned = prune_run_history(now=now, kept=timedelta(days=days))
     context.log.info(f"deleted {pruned.events:,} events of old runs, and {pruned.runs:,} runs with them")
     metadata: dict[str, dg.MetadataValue] = {
         table: dg.MetadataValue.int(count) for table, count in account.deleted.items()

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from fleexmon_pipeline.partitions import HOURLY, key_of_day
-from fleexmon_pipeline.window import HOUR
+from fleexmon_pipeline.window import HOUR, floor
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import (
     DAGSTERS_OWN,
@@ -82,6 +82,7 @@ def test_the_retention_of_a_past_day_keeps_what_that_day_kept(dagster: Project) 
 
 def test_pruning_run_history_keeps_every_partitions_newest_materialisation(dagster: Project) -> None:
     """The UI counts partitions by these rows: with `delete_run` the whole lineage would look never materialised."""
+    dagster.monkeypatch.setenv("LOG_RETENTION_DAYS", "3650")
     now = datetime.now(UTC)
     dagster.it_is(now)
     make_older(dagster, timedelta(days=40))
@@ -100,6 +101,24 @@ def test_pruning_run_history_keeps_every_partitions_newest_materialisation(dagst
     assert metadata(first, "data_retention")["runs"] == 1  # the first of hour 10, which the second run did again
     assert dagster.instance.get_runs_count() == 3
     assert {run.run_id for run in dagster.instance.get_runs()} == {shown, first.run_id, second.run_id}
+
+    dagster.run("predict", TEN)  # newer than all else of predictions, of an hour that is no longer listed
+    make_older(dagster, timedelta(days=40))
+    newest = newest_of_each(dagster.instance)
+    dagster.monkeypatch.setenv("LOG_RETENTION_DAYS", "30")
+    dagster.run("retain", key_of_day(now))
+
+    assert newest_of_each(dagster.instance) == newest
+    dagster.run("backfill_hours", floor(now, HOUR) - 2 * HOUR)
+    make_older(dagster, timedelta(days=40))
+    dagster.run("retain", key_of_day(now))
+
+    kept = {run.run_id for run in dagster.instance.get_runs()}
+    assert shown not in kept  # its hours are older than lines are kept, and a newer run shows the assets
+
+
+def newest_of_each(instance: dg.DagsterInstance) -> list[dg.EventLogEntry | None]:
+    return [instance.get_latest_materialization_event(dg.AssetKey(name)) for name in HOURLY_CHAIN]
 
 
 def as_the_ui_sees_it(instance: dg.DagsterInstance) -> dict[str, dict[str, object]]:

@@ -119,7 +119,9 @@ class _Week:
         with psycopg.connect(conninfo, autocommit=True) as history:
             for older in _OLDER:
                 history.execute(older)
-            prune_run_history(now=datetime.now(UTC), max_age=timedelta(days=EVENT_DAYS))
+            now = datetime.now(UTC)  # Dagster's times are those of now, its partitions those of the week
+            kept = now - (day + DAY - KEPT_DAYS * DAY)
+            prune_run_history(now=now, kept=kept, max_age=timedelta(days=EVENT_DAYS))
             history.execute("VACUUM (ANALYZE)")
             ran, events, history_bytes = history.execute(_HISTORY).fetchone() or (0, 0, 0)
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:

@@ -27,7 +27,8 @@ DELETE FROM event_logs WHERE id IN (
 -- delete_runs --
 -- Deletes, among the next runs that ended before then, those that show nothing in the UI any more, with all their rows. These
 -- stay: the newest materialization of a partition, its newest attempt if nothing came after it, the newest result of a
--- check, and all runs of an unfinished backfill.
+-- check, and all runs of an unfinished backfill. Of hours before `first_hour`, which the UI no longer lists, only the newest
+-- of the asset.
 WITH page AS (
   SELECT id, run_id FROM runs
   WHERE id > %(after)s AND status IN ('SUCCESS', 'FAILURE', 'CANCELED')
@@ -51,6 +52,14 @@ WITH page AS (
           SELECT FROM event_logs AS newer
           WHERE newer.asset_key = own.asset_key AND newer.partition = own.partition AND newer.id > own.id
             AND newer.dagster_event_type IN ('ASSET_MATERIALIZATION', own.dagster_event_type)
+        )
+        AND NOT (
+          own.partition ~ '^\d{4}-\d\d-\d\d-\d\d:00$' AND own.partition < %(first_hour)s
+          AND EXISTS (
+            SELECT FROM event_logs AS newer
+            WHERE newer.asset_key = own.asset_key AND newer.id > own.id
+              AND newer.dagster_event_type IN ('ASSET_MATERIALIZATION', own.dagster_event_type)
+          )
         )
         AND (own.partition IS NOT NULL OR NOT EXISTS (
           SELECT FROM event_logs AS newer
