@@ -5,11 +5,13 @@ Here: opening a session and running a statement. What is asked of files: `read.p
 
 from __future__ import annotations
 
+import io
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -119,18 +121,22 @@ def _bridge(bucket: Bucket) -> Any:
     """The bucket as a file system for DuckDB. Only the parts of files that a query needs are transferred."""
     from fsspec import AbstractFileSystem  # noqa: PLC0415
 
+    # Asked once a session, since a file never changes: DuckDB opens it for each part, and asks three times about it.
+    about = cache(lambda path: bucket.files.get_file_info(_own(path)))
+    opened = cache(lambda path: bucket.files.open_input_file(_own(path)))
+
     class Files(AbstractFileSystem):  # type: ignore[misc]
         protocol = PROTOCOL
         cachable = False
 
         def info(self, path: str, **_: Any) -> dict[str, Any]:
-            file_info = bucket.files.get_file_info(_own(path))
+            file_info = about(path)
             if file_info.size is None:
                 raise FileNotFoundError(path)
             return {"name": path, "size": file_info.size, "type": "file"}
 
         def modified(self, path: str) -> Any:
-            return bucket.files.get_file_info(_own(path)).mtime
+            return about(path).mtime
 
         def glob(self, path: str, **_: Any) -> list[str]:
             return [path]
@@ -138,9 +144,36 @@ def _bridge(bucket: Bucket) -> Any:
         def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
             if mode != "rb":
                 raise PermissionError(path)
-            return bucket.files.open_input_file(_own(path))
+            return _Opening(opened(path), about(path).size)
 
     return Files()
+
+
+class _Opening(io.RawIOBase):
+    """A file that several threads read, each at its own place."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file, self._size, self._place = file, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = start + offset
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._size - self._place if size < 0 else size
+        data: bytes = self._file.read_at(wanted, self._place)
+        self._place += len(data)
+        return data
 
 
 def _own(path: str) -> str:

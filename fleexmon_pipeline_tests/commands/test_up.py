@@ -273,16 +273,20 @@ def test_after_a_kill_everything_ends_and_the_next_start_works(product: Product)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_first_look_ends_with_it(product: Product, number: signal.Signals) -> None:
-    product.start(until="demo nodes … ready")
-    deadline = time.monotonic() + 60
-    while not any("materialize" in command for command in product.processes().values()):
-        assert time.monotonic() < deadline, product.said()
-        time.sleep(0.05)
+def test_a_first_look_ends_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    product = Product(tmp_path / "home")
+    try:
+        product.start(until="demo nodes … ready")
+        deadline = time.monotonic() + 60
+        while not any("materialize" in command for command in product.processes().values()):
+            assert time.monotonic() < deadline, product.said()
+            time.sleep(0.05)
 
-    status = product.end(number)
+        status = product.end(number)
 
-    assert status == (0 if number == signal.SIGTERM else -signal.SIGKILL)
-    # Killed so early, nobody may be left to stop the database; the next start finds it and goes on with it.
-    spared = "nothing" if number == signal.SIGTERM else "bin/postgres -D"
-    assert product.left_after(30, but=spared) == []
+        assert status == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+        # Killed so early, nobody may be left to stop the database; the next start finds it and goes on with it.
+        spared = "nothing" if number == signal.SIGTERM else "bin/postgres -D"
+        assert product.left_after(30, but=spared) == []
+    finally:
+        product.kill()
