@@ -79,11 +79,13 @@ def test_every_answer_carries_the_policy(story: Site) -> None:
 
 
 def test_links_of_all_pages_lead_somewhere(story: Site) -> None:
+    followed: set[str] = set()  # each page has the links of the head
     for path in all_pages(story):
         for tag, attributes in elements(story.get(f"/fleexmon{path}").text):
             link = attributes.get("href", "")
             if tag in ("a", "link") and link.startswith("/fleexmon"):
-                assert story.get(link).status_code == 200, (path, link)
+                assert link in followed or story.get(link).status_code == 200, (path, link)
+                followed.add(link)
             elif tag == "a":
                 assert re.match(r"#main$|/runs/|/assets/", link), (path, link)
 
