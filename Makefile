@@ -64,13 +64,13 @@ lint: .venv/installed-dev
 types: .venv/installed-dev
 	$(BIN)/mypy
 
-# The types beside the tests: mypy takes a minute of one core. Four workers for two cores: tests wait for processes, sensors
-# and browsers; with three, a third of the cores' time was idle.
+# The types beside the tests: mypy takes a minute of one core. Three workers for two cores, since tests wait for processes,
+# sensors and browsers. With four, the tests took as long, and each of them longer.
 test: lint sbom  ## run everything that CI runs: lint, types, bill of materials, tests
 	@$(MAKE) --no-print-directory --jobs 2 types suite
 
 suite: .venv/installed-dev
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 sbom: .venv/installed-dev  ## write the bill of materials of requirements.lock: build/sbom.json (CycloneDX)
 	$(BIN)/python -m fleexmon_pipeline_tests.bill_of_materials build/sbom.json

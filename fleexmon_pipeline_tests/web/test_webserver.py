@@ -42,7 +42,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @contextmanager
 def webserver(tmp_path_factory: pytest.TempPathFactory, **variables: str) -> Iterator[int]:
     home, number = tmp_path_factory.mktemp("webserver"), free_port()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    # As in the product: a moment after the first page, Dagster would open a dialog for its newsletter over any other.
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     (home / "workspace.yaml").write_text("load_from: []\n")
     arguments = ["-h", "127.0.0.1", "-p", str(number), "-w", str(home / "workspace.yaml")]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "DAGSTER_HOME": str(home), "PYTHONPATH": CHECKOUT}
@@ -316,7 +317,6 @@ def test_the_ui_changes_what_a_person_changes_and_none_of_its_requests_is_refuse
     page.get_by_role("button", name="Add pool limit").click()
     page.get_by_placeholder("Pool", exact=True).fill("by-hand")
     page.locator("input").last.fill("3")
-    # By the keyboard: a click once found another part of the dialog before the button. Why is not known.
     page.get_by_role("button", name="Add limit", exact=True).press("Enter")
     page.get_by_text("by-hand", exact=True).wait_for()
 
