@@ -65,7 +65,7 @@ types: .venv/installed-dev
 	$(BIN)/mypy
 
 # The types beside the tests: mypy takes a minute of one core. Three workers for two cores, since tests wait for processes,
-# sensors and browsers. With four, the tests took as long, and each of them longer.
+# sensors and browsers: the cores are 93 % busy. With four, the tests took no less time (a run each).
 test: lint sbom  ## run everything that CI runs: lint, types, bill of materials, tests
 	@$(MAKE) --no-print-directory --jobs 2 types suite
 
