@@ -76,7 +76,7 @@ class Hints:
 
     @cached_property
     def _set(self) -> re2.Set:
-        """Compiled when first used: it takes 0.2 s, and most processes of a service redact nothing."""
+        """Compiled when first used: it takes 0.2 s, and a process that only loads the definitions redacts nothing."""
         options = re2.Options()
         options.max_mem = _MAX_MEMORY
         options.log_errors = False
