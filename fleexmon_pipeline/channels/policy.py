@@ -80,7 +80,7 @@ def summary_of(merged: Sequence[ChannelMessage], now: datetime) -> ChannelMessag
         event_id=f"summary:{identity}",
         severity=max((message.severity for message in merged), key=rank),
         nodes=nodes,
-        title=f"{counted(len(merged), 'message')} about {counted(len(last), 'problem')} became this one",
+        title=f"{counted(len(merged), 'message')} about {counted(len(last), 'problem')} combined into this one",
         lines=(f"More than {STORM_MESSAGES} in {duration(STORM_TIME)}. What happened last:", *shown, *more),
         at=now,
         command="fleexmon issues list",

@@ -21,7 +21,7 @@ def completion(
 
     bash: `source <(fleexmon completion bash)` in ~/.bashrc.
 
-    zsh: `source <(fleexmon completion zsh)` in ~/.zshrc, behind `autoload -Uz compinit && compinit`.
+    zsh: `source <(fleexmon completion zsh)` in ~/.zshrc, after `autoload -Uz compinit && compinit`.
 
     fish: `fleexmon completion fish > ~/.config/fish/completions/fleexmon.fish`, once.
     """

@@ -1,4 +1,4 @@
-"""Find the installation that a command works on. It must exist: only `fleexmon up` creates one.
+"""Find the installation that a command works on, and whether `fleexmon up` runs for it. Only `up` creates one.
 
 `up` also remembers its homes in a file of the user (in XDG_STATE_HOME, one path per line). A command that is started in
 the wrong directory suggests them.
@@ -6,7 +6,12 @@ the wrong directory suggests them.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fleexmon_pipeline import settings
@@ -16,6 +21,8 @@ from fleexmon_pipeline.wording import one_line
 
 MAX_HOMES = 20  # in the list
 MAX_NAMED = 5
+UP_LOCK = "up.lock"  # in a home: locked while `up` runs there; its time is when that `up` started
+_LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05  # `up_since` holds the lock for microseconds
 
 
 class NoHomeError(CommandError):
@@ -30,6 +37,41 @@ def existing_database_url() -> str:
     if configured_url() is None and not _has_database(home):
         raise NoHomeError(f"there is no fleexmon home in {home}. {_remedy(known_homes())}")
     return database_url()
+
+
+@contextmanager
+def only_up(home: Path) -> Iterator[bool]:
+    """Hold the lock of `up` for this home. False if another `up` holds it."""
+    with (home / UP_LOCK).open("a") as lock:
+        locked = _lock(lock.fileno())
+        if locked:
+            os.utime(lock.fileno())
+        yield locked
+
+
+def up_since(home: Path) -> datetime | None:
+    """When the `up` of this home started; None if none runs, or if that cannot be read."""
+    try:
+        with (home / UP_LOCK).open() as lock:
+            started = datetime.fromtimestamp(os.fstat(lock.fileno()).st_mtime, UTC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return started
+    except OSError:
+        pass
+    return None
+
+
+def _lock(lock: int) -> bool:
+    for _ in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def remember(home: Path) -> None:

@@ -31,15 +31,22 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Schedules:
-    """`daemon_seen`: last heartbeat of the daemon, without which no schedule runs."""
+    """`daemon_seen`: last heartbeat of the daemon, without which no schedule runs.
+
+    `starting_since`: when the running `up` started, if its daemon has not sent a heartbeat yet.
+    """
 
     daemon_seen: datetime | None
     running: bool
     schedules: list[Schedule]
+    starting_since: datetime | None = None
 
 
-def read_schedules(url: str | None = None, *, now: datetime) -> Schedules:
-    """`url`: of this program's database; Dagster's is on the same server. None: taken from the environment."""
+def read_schedules(url: str | None = None, *, now: datetime, up_since: datetime | None = None) -> Schedules:
+    """`url`: of this program's database; Dagster's is on the same server. None: taken from the environment.
+
+    `up_since`: when the `up` started that runs here, if any does.
+    """
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         seen = last_heartbeat(own)
         table = own.execute(SQL["has_schedules"]).fetchone()
@@ -48,7 +55,14 @@ def read_schedules(url: str | None = None, *, now: datetime) -> Schedules:
         Schedule(str(name), str(cron), status != "STOPPED", _utc(ticked_at), tick and str(tick).lower())
         for name, cron, status, ticked_at, tick in rows
     ]
-    return Schedules(seen, seen is not None and now - seen <= MAX_HEARTBEAT_AGE, schedules)
+    starting = is_starting(seen, up_since)
+    fresh = seen is not None and now - seen <= MAX_HEARTBEAT_AGE
+    return Schedules(seen, fresh and not starting, schedules, up_since if starting else None)
+
+
+def is_starting(seen: datetime | None, up_since: datetime | None) -> bool:
+    """Whether an `up` runs whose daemon has not sent a heartbeat yet: `seen` is that of an earlier daemon."""
+    return up_since is not None and (seen is None or seen < up_since)
 
 
 def last_heartbeat(own: psycopg.Connection[tuple[Any, ...]]) -> datetime | None:

@@ -84,7 +84,7 @@ def _gaps(coverage: Coverage, incomplete: Sequence[str], uncounted: int) -> list
     if coverage.rejected:
         gaps.append(f"{counted(coverage.rejected, 'record')} rejected")
     if uncounted:
-        gaps.append(f"{counted(uncounted, 'line')} collected but not analysed yet")
+        gaps.append(f"{counted(uncounted, 'line')} collected but not analyzed yet")
     return gaps
 
 

@@ -45,7 +45,7 @@ def fail_lost_runs(context: dg.SensorEvaluationContext, clock: Clock) -> dg.Sens
             if now - since < MIN_SILENT_SECONDS:
                 silent[run.run_id] = since
                 continue
-            context.instance.report_run_failed(run, f"{reason}, for {now - since:.0f} s now.")
+            context.instance.report_run_failed(run, f"{reason} (for {now - since:.0f} s).")
             requests += _again(run)
     except BROKER_DOWN as error:  # the state is unknown, so no run is failed
         return dg.SensorResult(skip_reason=f"the broker does not answer ({type(error).__name__})", cursor="{}")
@@ -57,16 +57,16 @@ def _lost(instance: dg.DagsterInstance, launcher: WorkerLauncher) -> Iterator[tu
     """Runs that no worker has, and why. Runs that wait in the broker for a free worker are not lost."""
     for run in instance.get_runs(dg.RunsFilter(statuses=IN_HAND)):
         if not launcher.was_handed_over(run):
-            yield run, "The daemon ended before it handed it to the workers"
+            yield run, "The daemon ended before it handed the run to the workers"
             continue
         state, worker = launcher.state(run)
         if worker:
             if not launcher.holds(worker, run) and launcher.state(run) == (state, worker):
                 yield run, f"Its worker {worker} does not answer"
         elif state == "PENDING" and run.status == dg.DagsterRunStatus.STARTED:
-            yield run, "The broker has forgotten it"
+            yield run, "The broker no longer has it"
         elif state == "PENDING" and not launcher.waits(run) and launcher.state(run)[0] == "PENDING":
-            yield run, "A worker took it and ended before it began"
+            yield run, "A worker took it and ended before it started"
         elif state != "PENDING":  # SUCCESS: the process of the run has reported its end by then
             yield run, f"Its process ended without reporting a result ({state})"
 

@@ -107,7 +107,7 @@ def test_a_storm_is_one_message_and_critical_passes(database: Database, receiver
     assert (done.merged, done.waiting, again.sent) == (25, 0, [])
     assert received_titles(receiver) == [
         "[critical] Everything is down",
-        "25 messages about 25 problems became this one",
+        "25 messages about 25 problems combined into this one",
     ]
     assert "[high] Problem 0" in receiver.got[1].json["message"]
     assert "and 10 more" in receiver.got[1].json["message"]
@@ -149,7 +149,7 @@ def test_a_channel_that_was_down_for_a_day_gets_one_message_and_of_each_problem_
         receiver.got.clear()
         deliver(connection, channels, minutes=60 * 26)
 
-    assert received_titles(receiver) == ["24 messages about 12 problems became this one"]
+    assert received_titles(receiver) == ["24 messages about 12 problems combined into this one"]
     assert "[high] ended: P3" in receiver.got[0].json["message"]
     assert "[high] P3" not in receiver.got[0].json["message"]
 
@@ -163,4 +163,4 @@ def test_a_summary_survives_a_kill_before_it_is_sent(database: Database, receive
         done = deliver(connection, channels, minutes=5)
 
     assert (len(done.sent), done.waiting) == (1, 0)
-    assert received_titles(receiver) == ["25 messages about 25 problems became this one"] * 2
+    assert received_titles(receiver) == ["25 messages about 25 problems combined into this one"] * 2

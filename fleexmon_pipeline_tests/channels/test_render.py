@@ -95,7 +95,7 @@ def test_a_summary_tells_of_each_problem_what_happened_last() -> None:
 
     summary = summary_of(merged, NOW)
 
-    assert summary.title == "3 messages about 2 problems became this one"
+    assert summary.title == "3 messages about 2 problems combined into this one"
     assert summary.lines[1:] == ("[high] ended: A", "[low] B")
     assert summary.severity == "high"
     assert summary_of(merged, NOW).event_id == summary.event_id

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from fleexmon_pipeline.commands.home import only_up, up_since
+from fleexmon_pipeline.lookup.schedules import is_starting
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, floor
 from fleexmon_pipeline_tests.commands.a_terminal import shown
 from fleexmon_pipeline_tests.commands.conftest import Call
@@ -96,3 +99,42 @@ def test_a_window_ago_counts_from_now(fleexmon: Call) -> None:
     day = said["day"]
     length = datetime.fromisoformat(day["until"]) - datetime.fromisoformat(day["since"])
     assert length == timedelta(hours=24)
+
+
+def test_while_up_starts_its_daemon_nobody_is_told_to_start_it(
+    fleexmon: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEEXMON_HOME", str(tmp_path))
+    with only_up(tmp_path) as locked:
+        said = fleexmon("status")
+        document = json.loads(fleexmon("status", "--json").out)
+
+    assert locked
+    assert "starting: `fleexmon up` was started " in said.out
+    assert "never run" not in said.out
+    assert document["schedules"]["startingSince"] is not None
+    assert document["schedules"]["running"] is False
+
+
+def test_an_up_is_known_by_its_lock_and_only_one_gets_it(tmp_path: Path) -> None:
+    assert up_since(tmp_path) is None
+    before = datetime.now(UTC)
+    with only_up(tmp_path) as first:
+        started = up_since(tmp_path)
+        with only_up(tmp_path) as second:
+            assert (first, second) == (True, False)
+        assert up_since(tmp_path) == started  # the second did not change it
+    assert started is not None
+    assert abs(started - before) < timedelta(seconds=5)
+    assert up_since(tmp_path) is None  # the file stays, its lock is gone
+
+
+@pytest.mark.parametrize(
+    ("seen", "up", "starting"),
+    [(None, None, False), (None, 0, True), (-60, 0, True), (5, 0, False), (-60, None, False)],
+)
+def test_a_daemon_of_an_earlier_up_is_not_the_one_that_starts(seen: int | None, up: int | None, starting: bool) -> None:
+    def moment(seconds: int | None) -> datetime | None:
+        return None if seconds is None else datetime(2026, 11, 20, tzinfo=UTC) + timedelta(seconds=seconds)
+
+    assert is_starting(moment(seen), moment(up)) is starting

@@ -144,7 +144,7 @@ def test_lines_that_analysis_has_not_seen_make_it_incomplete(database: Database)
     found = of(database)
 
     assert (found.uncounted, found.verdict.state) == (15, "incomplete")
-    assert "15 lines collected but not analysed yet" in found.verdict.sentence
+    assert "15 lines collected but not analyzed yet" in found.verdict.sentence
 
 
 def test_a_running_day_is_judged_up_to_now(database: Database) -> None:

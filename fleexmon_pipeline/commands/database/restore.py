@@ -1,4 +1,4 @@
-"""`fleexmon database restore`: replace the embedded database by a dump."""
+"""`fleexmon database restore`: replace the embedded database with a dump."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def restore(
     dump: Annotated[Path, typer.Argument(help="A file that `pg_dump -Fc` wrote.", show_default=False)],
     dry_run: DryRun = False,
 ) -> None:
-    """Replace the embedded database by a dump. All its rows are lost. `fleexmon up` must not be running.
+    """Replace the embedded database with a dump. All its rows are lost. `fleexmon up` must not be running.
 
     Creates the home if it does not exist. If the dump cannot be restored, nothing changes. For your own server, use
     pg_restore.
@@ -43,7 +43,7 @@ def restore(
             raise CommandError(f"another fleexmon uses the database in {home}. Stop `fleexmon up` (Ctrl-C) first.")
         before = _lines(server)
         if dry_run:
-            typer.echo(f"would replace the database in {home}, which has {counted(before, 'line')}, by {dump}")
+            typer.echo(f"would replace the database in {home}, which has {counted(before, 'line')}, with {dump}")
             return
         with waiting("restoring"):
             restored = restore_dump(server, dump)

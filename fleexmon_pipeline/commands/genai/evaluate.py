@@ -28,7 +28,7 @@ from fleexmon_pipeline.wording import counted, percent
 
 def evaluate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print tokens and cost only; send nothing.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask about the first of the cases only.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask about this many cases only, the first ones.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send the requests without asking.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -20,14 +20,16 @@ from fleexmon_pipeline.incidents.people import Action, handle
 from fleexmon_pipeline.wording import inert_line
 
 Find = Callable[[Connection, Sequence[str]], dict[UUID, tuple[str, list[UUID]]]]  # names → id → title, its issues
-Names = Annotated[list[str], typer.Argument(help="Ids or unique prefixes. All succeed or none do.")]
+Names = Annotated[list[str], typer.Argument(metavar="ids", help="Ids or unique prefixes. All succeed or none do.")]
 MAX_NAME = 100
 
 
 def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
     """Add the three commands to `app`. find: resolves ids; raises UnknownIssueError."""
 
-    @app.command("ack", help=f"Acknowledge {noun}: somebody is working on it. It is still reported when it gets worse.")
+    @app.command(
+        "ack", help=f"Acknowledge {noun}: somebody is working on them. They are still reported when they get worse."
+    )
     def ack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
         _handle(find, names, "ack", by, why, None, dry_run=dry_run, as_json=as_json)
 

@@ -55,7 +55,7 @@ app = typer.Typer(
 IssueIds = Annotated[list[str], typer.Argument(help="Issue ids or unique prefixes. All succeed or none do.")]
 MutedIds = Annotated[
     list[str] | None,
-    typer.Argument(help="Mute by issue: ids or unique prefixes. All succeed or none do.", show_default=False),
+    typer.Argument(help="These issues: ids or unique prefixes. All succeed or none do.", show_default=False),
 ]
 OfFingerprint = Annotated[str | None, typer.Option("--fingerprint", help="All issues of this fingerprint instead.")]
 OfNode = Annotated[str | None, typer.Option("--node", help="All issues of this node instead.")]

@@ -13,6 +13,8 @@ import msgspec
 import psycopg
 import typer
 
+from fleexmon_pipeline import settings
+from fleexmon_pipeline.commands.home import up_since
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -56,7 +58,7 @@ def status(as_json: Json = False) -> None:
 def _schedules(now: datetime) -> Schedules | None:
     """None if Dagster's database cannot be read; the rest is still shown."""
     try:
-        return read_schedules(now=now)
+        return read_schedules(now=now, up_since=up_since(settings.home()))
     except (psycopg.Error, DatabaseUnreachableError):
         return None
 
@@ -94,6 +96,7 @@ def _document(status: Status) -> dict[str, Any]:
         if status.schedules is None
         else {
             "running": status.schedules.running,
+            "startingSince": status.schedules.starting_since,
             "daemonSeen": status.schedules.daemon_seen,
             "schedules": [
                 {

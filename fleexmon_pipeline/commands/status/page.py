@@ -184,6 +184,9 @@ def _schedules(status: Status, clock: Clock) -> Iterator[RenderableType]:
         return
     if schedules.running:
         state = ("running", "green")
+    elif schedules.starting_since is not None:
+        ago = _ago(status.now - schedules.starting_since)
+        state = (f"starting: `fleexmon up` was started {ago}. Its daemon has not reported yet.", "yellow")
     elif schedules.daemon_seen is None:
         state = ("not running: the daemon has never run. `fleexmon up` starts it.", "yellow")
     else:

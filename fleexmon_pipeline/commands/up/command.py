@@ -5,7 +5,6 @@ Here: options, order and messages. Child processes: `processes.py`; Dagster's pr
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -33,7 +32,7 @@ from rich.markup import escape
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.doctor.finding import summed_up
 from fleexmon_pipeline.commands.doctor.nodes import check_nodes
-from fleexmon_pipeline.commands.home import remember
+from fleexmon_pipeline.commands.home import only_up, remember
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.up.first_look import first_look
 from fleexmon_pipeline.commands.up.processes import CannotStartError, Child, start, stop, trim
@@ -161,14 +160,12 @@ def _database(home: Path, console: Console) -> str:
 
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
-    with (home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with only_up(home) as locked:
+        if not locked:
             raise CannotStartError(
                 f"`fleexmon up` is already running for {home}. Stop it (Ctrl-C), or set another "
                 "FLEEXMON_HOME and FLEEXMON_PORT."
-            ) from None
+            )
         yield
 
 
