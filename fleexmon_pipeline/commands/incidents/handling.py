@@ -20,7 +20,7 @@ from fleexmon_pipeline.incidents.people import Action, handle
 from fleexmon_pipeline.wording import inert_line
 
 Find = Callable[[Connection, Sequence[str]], dict[UUID, tuple[str, list[UUID]]]]  # names → id → title, its issues
-Names = Annotated[list[str], typer.Argument(metavar="ids", help="Ids or unique prefixes. All succeed or none do.")]
+Ids = Annotated[list[str], typer.Argument(help="Ids or unique prefixes. All succeed or none do.")]
 MAX_NAME = 100
 
 
@@ -30,16 +30,16 @@ def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
     @app.command(
         "ack", help=f"Acknowledge {noun}: somebody is working on them. They are still reported when they get worse."
     )
-    def ack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
-        _handle(find, names, "ack", by, why, None, dry_run=dry_run, as_json=as_json)
+    def ack(ids: Ids, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+        _handle(find, ids, "ack", by, why, None, dry_run=dry_run, as_json=as_json)
 
     @app.command("unack", help=f"Undo the acknowledgement of {noun}.")
-    def unack(names: Names, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
-        _handle(find, names, "unack", by, why, None, dry_run=dry_run, as_json=as_json)
+    def unack(ids: Ids, by: By, why: Why = "", dry_run: DryRun = False, as_json: Json = False) -> None:
+        _handle(find, ids, "unack", by, why, None, dry_run=dry_run, as_json=as_json)
 
     @app.command("assign", help=f"Assign {noun} to a person; `--to nobody` undoes it.")
     def assign(
-        names: Names,
+        ids: Ids,
         by: By,
         to: Annotated[str, typer.Option("--to", help="The person to assign to.", show_default=False)],
         why: Why = "",
@@ -50,7 +50,7 @@ def add_handling(app: typer.Typer, find: Find, noun: str) -> None:
         if not assignee or len(assignee) > MAX_NAME:
             raise CommandError(f"--to: give a name of 1 to {MAX_NAME} characters. Examples: --to ann  --to nobody")
         _handle(
-            find, names, "assign", by, why, None if assignee == "nobody" else assignee, dry_run=dry_run, as_json=as_json
+            find, ids, "assign", by, why, None if assignee == "nobody" else assignee, dry_run=dry_run, as_json=as_json
         )
 
 
