@@ -43,6 +43,7 @@ else
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { $(PYTHON) -c "$$NEW_ENOUGH" && $(PYTHON) -m venv .venv; }
 	@$(PIP) --require-hashes --no-deps -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "compiling them (a minute or so on one core) ..."
 	@$(BIN)/python -m compileall -q -j 0 -x '/tests/' .venv/lib fleexmon_pipeline
 	@touch $@
 

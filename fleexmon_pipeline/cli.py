@@ -88,7 +88,17 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         with explained_errors():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except typer.BadParameter as error:
+                error.message = _in_words(error.message)
+                raise
+
+
+def _in_words(message: str) -> str:
+    """A message of the library that checks options, without its own terms."""
+    message = message.removeprefix("Value error, ")
+    return "a whole number is expected" if message.startswith("Input should be a valid integer") else message
 
 
 def load(name: str) -> Any:

@@ -80,7 +80,7 @@ def detected_issues(context: dg.AssetExecutionContext, postgres: Postgres, clock
         budget_kept = kept(connection, budget, until=known_until)
     topology = settings.topology()
     problems = [str(problem) for problem in loaded.problems]
-    sound = check_rules([*problems, *([topology.problem] if topology.problem else [])])
+    sound = check_rules([*problems, *([f"FLEEXMON_TOPOLOGY: {topology.problem}"] if topology.problem else [])])
     yield from results(context, [sound, check_rates(rates, budget_kept), check_deployments(newest)])
     if is_materializing(context):  # the last step of a tick
         heartbeat(context.log, context.run.tags, context.run.run_id, "success")

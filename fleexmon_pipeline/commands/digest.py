@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from datetime import date as calendar_date
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,7 @@ def digest(
         raise CommandError(
             f"there is no digest{f' of {date}' if date else ' yet'}. One is written every morning; to write one now: "
             "dagster asset materialize -m fleexmon_pipeline.definitions --select digests "
-            f"--partition {date or '2026-11-20'}"
+            f"--partition {date or f'{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}'}"
         )
     if html:
         html.write_text(stored.html, "utf-8")

@@ -19,18 +19,20 @@ from rich.console import Console
 from rich.text import Text
 
 from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.screen.listing import LEVELS
 from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.terminal import CommandError, print_json
-from fleexmon_pipeline.commands.times import parse_optional_time, parse_time
+from fleexmon_pipeline.commands.times import named_minute, parse_optional_time, parse_time
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
 from fleexmon_pipeline.lookup.expressions import texts_of
 from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours
 from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace
+from fleexmon_pipeline.patterns.labels import UnknownPatternError, find_pattern
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.wording import inert
@@ -67,7 +69,7 @@ def logs(
     since: Annotated[str, typer.Option(help=f"Start: {TIMES}.")] = "15m",
     until: Annotated[str | None, typer.Option(help="End, in the same formats.", show_default="now")] = None,
     level: Annotated[Level | None, typer.Option(help="Only lines of this level or worse.")] = None,
-    pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern id.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="Only lines of this pattern: its id or a unique prefix.")] = None,
     trace: Annotated[str | None, typer.Option(help="Only lines that carry this trace or request id.")] = None,
     grep: Annotated[str | None, typer.Option(help="Only lines that match this regular expression.")] = None,
     ignore_case: Annotated[
@@ -91,9 +93,13 @@ def logs(
     begin, end = parse_time("--since", since, now=now), parse_optional_time("--until", until, now=now)
     query = LineQuery(begin, end, node, at_least(level) if level else None)
     wanted = _Filter(query, pattern, trace, _compiled(grep, ignore_case=ignore_case), limit)
-    for option, value in (("--context", context), ("--trace", trace)):
+    for option, value in (("--context", context), ("--trace", trace), ("--until", until)):
         if follow and value:
             raise CommandError(f"{option}: cannot be combined with --follow.")
+    if end and end <= begin:
+        raise CommandError(
+            f"--until: {named_minute(end, now=now)} is not after --since, {named_minute(begin, now=now)}."
+        )
     clock = readers_clock(now)
     try:
         if follow:
@@ -116,14 +122,34 @@ def _compiled(grep: str | None, *, ignore_case: bool) -> re.Pattern[str] | None:
 def _stored(wanted: _Filter, context: int, clock: Clock) -> list[list[_Shown]]:
     """Runs of consecutive lines: all lines as one run, or with `context` one run around each match."""
     with open_database("reading lines") as connection:
+        wanted = _of_stored_pattern(connection, wanted)
         miner = load_miner(connection) if wanted.pattern else None
         lines = _newest(connection, wanted, miner)
         if not lines:
             _report_no_lines(wanted, clock, "Try an earlier --since; `fleexmon nodes` shows what was collected.")
+            _hint(connection, wanted)
         if not context:
             return [[_Shown(line) for line in lines]]
         near = neighbours(connection, [line.id for line in lines], context)
     return _with_context(lines, near)
+
+
+def _of_stored_pattern(connection: Connection, wanted: _Filter) -> _Filter:
+    """`wanted` with the whole id of its pattern. An id that `fleexmon patterns FILE` printed need not be stored."""
+    try:
+        return replace(wanted, pattern=find_pattern(connection, wanted.pattern)[0]) if wanted.pattern else wanted
+    except UnknownPatternError:
+        return wanted
+
+
+def _hint(connection: Connection, wanted: _Filter) -> None:
+    """Name what may be a typo, after no line was found."""
+    hint_at_nodes(connection, wanted.query.node)
+    if wanted.pattern:
+        try:
+            find_pattern(connection, wanted.pattern)
+        except UnknownPatternError as error:
+            typer.echo(f"fleexmon: {error}", err=True)
 
 
 def _with_context(lines: Sequence[LogLine], near: dict[UUID, list[LogLine]]) -> list[list[_Shown]]:
@@ -195,6 +221,7 @@ def _follow(wanted: _Filter, clock: Clock, *, as_json: bool) -> None:
 def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
     """Stored lines, then new ones as they are collected, for ever."""
     with connect(existing_database_url()) as connection:
+        wanted = _of_stored_pattern(connection, wanted)
         miner = load_miner(connection) if wanted.pattern else None
         last: LogLine | None = None
         for line in _newest(connection, wanted, miner):
@@ -202,6 +229,7 @@ def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
             last = line
         if last is None:
             _report_no_lines(wanted, clock, "Waiting for new ones.")
+            _hint(connection, wanted)
         while True:
             time.sleep(_POLL_SECONDS)
             if last is not None:
@@ -214,8 +242,9 @@ def _followed(wanted: _Filter, clock: Clock) -> Iterator[LogLine]:
 
 def _report_no_lines(wanted: _Filter, clock: Clock, advice: str) -> None:
     query = wanted.query
-    until = clock.full_minute(query.until) if query.until else "now"
-    window = f"between {clock.full_minute(query.since)} and {until} {clock.name}"
+    since = clock.full_minute(query.since)
+    window = f"between {since} and {clock.full_minute(query.until)}" if query.until else f"since {since}"
+    window = f"{window} {clock.name}"
     typer.echo(f"fleexmon: no line matches {window}. {advice}", err=True)
 
 

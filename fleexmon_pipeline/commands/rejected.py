@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.rejected import Chosen, Retried, retry
 from fleexmon_pipeline.commands.home import existing_database_url
+from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.screen.progress import waiting
@@ -64,6 +65,8 @@ def rejected_list(
         with connection.cursor(row_factory=class_row(RejectedRecord)) as cursor:
             records = cursor.execute(sql["rejected"], {**chosen.parameters(), "limit": limit}).fetchall()
         rows = connection.execute(sql["reasons"], chosen.parameters()).fetchall()
+        if not rows:
+            hint_at_nodes(connection, node)
     if as_json:
         print_json(records)
         return

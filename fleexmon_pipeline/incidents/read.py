@@ -109,7 +109,7 @@ def list_incidents(
 def find_incident(connection: Connection, name: str) -> uuid.UUID:
     """The id of the incident that holds the issue with this id or unique prefix; an incident's id is that of its first
     issue. Raises UnknownIssueError."""
-    issue = find_issue(connection, name)
+    issue = find_issue(connection, name, noun="incident")
     row = connection.execute(SQL["of_issue"], {"issue": issue}).fetchone()
     if row is None:  # it was written a moment ago
         raise UnknownIssueError(

@@ -146,7 +146,7 @@ def scopes_of(
         hints = {"fingerprint": "`fleexmon issues show ID --json` shows fingerprints",
                  "node": "`fleexmon nodes` lists them", "rule": "`fleexmon rules list` lists them"}  # fmt: skip
         option = next(option for option, value in vars(scope).items() if value is not None)
-        raise ValueError(f'--{option}: no {option} "{getattr(scope, option)[:100]}" has occurred; {hints[option]}')
+        raise ValueError(f'--{option}: "{getattr(scope, option)[:100]}" is not a known {option}; {hints[option]}')
     return [scope]
 
 

@@ -206,26 +206,28 @@ def evidence_of(
     return lines[:limit], unread
 
 
-def find_issue(connection: Connection, name: str) -> uuid.UUID:
-    """The id that is `name` or has it as unique prefix. Raises UnknownIssueError."""
+def find_issue(connection: Connection, name: str, *, noun: str = "issue") -> uuid.UUID:
+    """The id that is `name` or has it as unique prefix. Raises UnknownIssueError; `noun`: what the text calls it."""
     digits = name.strip().lower().replace("-", "")
     if not re.fullmatch(rf"[0-9a-f]{{{_MIN_PREFIX},32}}", digits):
         raise UnknownIssueError(
-            f"issue {name[:60]!r}: not an id or the prefix of one ({_MIN_PREFIX} to 32 hex digits). "
-            "`fleexmon issues list --status all` lists them."
+            f"{noun} {name[:60]!r}: not an id or the prefix of one ({_MIN_PREFIX} to 32 hex digits). "
+            f"`fleexmon {noun}s list --status all` lists them."
         )
     # As a range of ids, so that the primary key is used. Ids start with their time, so neighbours share a prefix.
     bounds = {"least": uuid.UUID(digits.ljust(32, "0")), "greatest": uuid.UUID(digits.ljust(32, "f"))}
     rows = connection.execute(_SQL["by_prefix"], bounds).fetchall()
     if not rows:
         raise UnknownIssueError(
-            f"issue {name}: not found. Issues are deleted 90 days after they were resolved. "
-            "`fleexmon issues list --status all` lists those stored."
+            f"{noun} {name}: not found. Issues are deleted 90 days after they were resolved. "
+            f"`fleexmon {noun}s list --status all` lists those stored."
         )
     if len(rows) > 1:
         some = ", ".join(str(row["id"]) for row in rows)
         more = ", …" if rows[0]["count"] > len(rows) else ""
-        raise UnknownIssueError(f"issue {name}: {rows[0]['count']} ids start with it ({some}{more}). Give more digits.")
+        raise UnknownIssueError(
+            f"{noun} {name}: {rows[0]['count']} ids start with it ({some}{more}). Give more digits."
+        )
     key: uuid.UUID = rows[0]["id"]
     return key
 

@@ -45,6 +45,16 @@ def read_labels(connection: Connection) -> Mapping[str, Label]:
     return {label.pattern: label for label in sorted(labels, key=lambda label: label.at)}
 
 
+def find_pattern(connection: Connection, prefix: str) -> tuple[str, str]:
+    """Id and template of the pattern with this id or unique prefix. Raises UnknownPatternError."""
+    like = {"like": f"{like_escaped(prefix)}%"}
+    rows = connection.execute(SQL["patterns_like"], like).fetchall() if prefix else []
+    if len(rows) != 1:
+        problem = "matches several patterns; give more digits" if rows else "is not a pattern"
+        raise UnknownPatternError(f'"{prefix}" {problem}. `fleexmon patterns list` and digests show pattern ids.')
+    return rows[0]["id"], rows[0]["template"]
+
+
 def label(
     connection: Connection,
     prefix: str,
@@ -56,12 +66,7 @@ def label(
     why: str | None = None,
 ) -> Label:
     """Store a label and return the pattern's current one. Raises UnknownPatternError."""
-    like = {"like": f"{like_escaped(prefix)}%"}
-    rows = connection.execute(SQL["patterns_like"], like).fetchall() if prefix else []
-    if len(rows) != 1:
-        problem = "matches several patterns; give more digits" if rows else "is not a pattern"
-        raise UnknownPatternError(f'"{prefix}" {problem}. `fleexmon issues show ID` and digests show pattern ids.')
-    pattern, template = rows[0]["id"], rows[0]["template"]
+    pattern, template = find_pattern(connection, prefix)
     params = {"pattern": pattern, "name": name, "ignored": ignored, "why": why, "by": by, "now": now}
     with connection.transaction():
         connection.execute(SQL["label"], params)

@@ -88,6 +88,8 @@ def before_label(figures: Figures) -> str:
 
 
 def week_label(figures: Figures) -> str:
+    if not figures.week_days:
+        return "Mean of 7 days (no data)"
     days = "7 days" if figures.week_days == 7 else f"{figures.week_days} of 7 days"
     return f"Mean of {days}{by_then(figures)}"
 

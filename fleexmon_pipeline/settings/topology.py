@@ -47,8 +47,8 @@ def topology(environment: Environment = os.environ) -> Topology:
         with Path(text).expanduser().open("rb") as file:
             return _read(file.read(MAX_BYTES + 1))
     except (OSError, RuntimeError, RecursionError, ValueError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())[:300]
-        return Topology(problem=f"FLEEXMON_TOPOLOGY: {shown(text)} cannot be used: {reason}. {EXAMPLE}")
+        reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())[:300]
+        return Topology(problem=f"{shown(text)} cannot be used: {reason}. {EXAMPLE}")
 
 
 def _read(text: bytes) -> Topology:

@@ -25,6 +25,7 @@ class SettingError(FleexmonError, ValueError):
     def __init__(self, variable: str, reason: str, *examples: str) -> None:
         self.variable = variable
         self.reason = reason
+        self.examples = examples
         shown_examples = f"\nExamples: {'  '.join(f'{variable}={example}' for example in examples)}" if examples else ""
         super().__init__(f"{variable}: {reason}{shown_examples}")
 

@@ -33,6 +33,7 @@ from fleexmon_pipeline.settings.variables import home, ui_port
 NODE_EXAMPLES = ("10.0.0.5", "10.0.0.5:8080", "https://blue.example.com")
 LOKI_EXAMPLE = 'loki+https://loki.example.com?query={app="shop"}'
 DOCKER_EXAMPLES = ("docker+unix:///var/run/docker.sock?container=shop", "docker+https://10.0.0.5:2376?container=shop")
+NAMED_EXAMPLE = "worker-1=10.0.0.7,worker-2=https://w2.example.com"
 SOURCE_EXAMPLES = (*NODE_EXAMPLES, "journal+http://10.0.0.5:19531", LOKI_EXAMPLE, *DOCKER_EXAMPLES)
 MAX_SOCKET_BYTES = 107  # of a Unix socket's path, in Linux
 Kind = Literal["api", "journal", "loki", "docker"]
@@ -220,8 +221,14 @@ def _from_variables(environment: Environment) -> Iterator[_Entry]:
     for entry in filter(None, (part.strip() for part in environment.get("LOG_SOURCES", "").split(","))):
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name.strip()):
-            raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.', "worker-1=10.0.0.7")
-        yield _Entry(node_of("LOG_SOURCES", name.strip(), value), "LOG_SOURCES", environment)
+            why = " A name has letters, digits and . _ - only." if equals else ""
+            raise SettingError("LOG_SOURCES", f'"{shown(entry)}" is not name=host.{why}', NAMED_EXAMPLE)
+        try:
+            node = node_of("LOG_SOURCES", name.strip(), value)
+        except SettingError as error:  # its examples have no name yet
+            examples = (f"{name.strip()}={example}" for example in error.examples)
+            raise SettingError("LOG_SOURCES", error.reason, *examples) from None
+        yield _Entry(node, "LOG_SOURCES", environment)
 
 
 def _from_files(environment: Environment) -> Iterator[_Entry]:

@@ -91,6 +91,8 @@ def read_results(text: bytes) -> Results:
     """Raises ResultsError."""
     if len(text) > MAX_BYTES:
         raise ResultsError(f"the results have {len(text):,} bytes, and {MAX_BYTES:,} are read.")
+    if not text.strip():
+        raise ResultsError("the results are empty. Check the path or the pipe.")
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

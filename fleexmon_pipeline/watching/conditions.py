@@ -208,7 +208,7 @@ def _backlog(facts: Facts, now: datetime) -> Iterator[Problem]:
             " and ".join(reasons),
             f"{'; '.join(reasons)}. Pending hours are processed oldest first, 6 at a time.",
             "See whether runs fail or hang (UI: Runs), whether nodes answer (`fleexmon nodes`), and whether the "
-            "machine has the time: a tick should take seconds.",
+            "machine is overloaded: a tick should take seconds.",
             {"hours": facts.backlog, "queued": len(queued)},
         )
 

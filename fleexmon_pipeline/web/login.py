@@ -33,7 +33,7 @@ MAX_HEADER_CHARACTERS = 2_000
 _LOG_IN = Refusal(401, "Log in with a name and password of this installation.")
 _NOT_BY_PROXY = Refusal(401, "Open this UI through its proxy, which logs you in.")
 _NOT_USABLE = Refusal(503, "Nobody can log in: the file of FLEEXMON_LOGIN cannot be used. The log has the reason.")
-_TOO_MANY = Refusal(429, "Too many logins are being tried. Wait a minute.")
+_TOO_MANY = Refusal(429, "Too many login attempts. Wait a minute.")
 
 
 class LoginGate:
@@ -86,7 +86,7 @@ class LoginGate:
             return _TOO_MANY
         is_correct = await run_sync(is_password, password, hash_, limiter=self._limiter)
         if not (is_correct and name in hashes):
-            _LOG.warning("a login from %s was wrong", (scope.get("client") or ("an unknown address",))[0])
+            _LOG.warning("a login from %s failed", (scope.get("client") or ("an unknown address",))[0])
             await anyio.sleep(WRONG_LOGIN_DELAY_SECONDS)
             return _LOG_IN
         if len(self._remembered) >= MAX_REMEMBERED:

@@ -101,9 +101,9 @@ def test_everything_is_muted_for_maintenance_and_no_longer(found: list[Incident]
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["show", "zzzz"], "issue 'zzzz': not an id"),
-        (["show", "0123456789"], "issue 0123456789: not found"),
-        (["ack", "zzzz", "yyyy"], "issue 'yyyy': not an id"),
+        (["show", "zzzz"], "incident 'zzzz': not an id"),
+        (["show", "0123456789"], "incident 0123456789: not found"),
+        (["ack", "zzzz", "yyyy"], "incident 'yyyy': not an id"),
         (["assign", "ID", "--to", ""], "--to: give a name of 1 to 100 characters"),
         (["assign", "ID", "--to", "x" * 101], "--to: give a name of 1 to 100 characters"),
     ],

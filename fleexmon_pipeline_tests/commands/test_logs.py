@@ -143,3 +143,20 @@ def test_follow_goes_on_with_what_is_collected_later_until_it_is_interrupted(dat
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_typo_is_no_empty_answer(fleexmon: Call) -> None:
+    later = fleexmon("logs", "--since", "2h", "--until", "3h")
+    both = fleexmon("logs", "--follow", "--until", "1h")
+    pattern = fleexmon(*ALL, "--pattern", "zzz")
+    node = fleexmon(*ALL, "--node", "purple")
+    stored_node_without_lines_then = fleexmon("logs", "--node", "blue", "--since", "1m")
+
+    assert (later.status, both.status, pattern.status, node.status) == (2, 2, 0, 0)
+    assert "--until: " in later.err
+    assert "is not after --since" in later.err
+    assert "--until: cannot be combined with --follow" in both.err
+    assert '"zzz" is not a pattern' in pattern.err
+    assert 'no node "purple" was ever polled' in node.err
+    assert "no line matches since " in stored_node_without_lines_then.err

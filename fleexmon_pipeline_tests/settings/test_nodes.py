@@ -88,6 +88,19 @@ def test_a_source_without_a_usable_name_is_refused(entry: str) -> None:
 
     assert "is not name=host" in str(told)
     assert "LOG_SOURCES=worker-1=10.0.0.7" in str(told)
+    assert ("A name has" in str(told)) == ("=" in entry)
+
+
+@pytest.mark.parametrize("value", ["foo+http://x", "user:secret@10.0.0.7", "loki+http://x", "10.0.0.7;b=10.0.0.8"])
+def test_the_examples_of_a_source_are_sources(value: str) -> None:
+    told = str(refusal(settings.nodes, LOG_SOURCES=f"web={value}"))
+
+    examples = told.partition("Examples: ")[2].split("  ")
+    assert len(examples) > 0
+    for example in examples:
+        variable, _, written = example.partition("=")
+        assert variable == "LOG_SOURCES"
+        assert settings.nodes({variable: written})[0].name == "web"
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_secrets_and_control_characters_in_results_are_not_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"", "are not JSON"),
+        (b"", "the results are empty"),
         (b"{", "are not JSON"),
         (b"\xff\xfe", "are not JSON"),
         (b"[]", "are not a JSON object"),

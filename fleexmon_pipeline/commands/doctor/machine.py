@@ -88,7 +88,7 @@ def rules(environment: Environment, _: datetime) -> Iterator[Finding]:
     own = settings.rules_directory(environment)
     loaded = all_rules(own)
     for problem in loaded.problems:
-        yield Finding("FLEEXMON_RULES" if own else "rules", "wrong", f"rejected, the other rules run: {problem}")
+        yield Finding("FLEEXMON_RULES" if own else "rules", "wrong", f"refused, the other rules run: {problem}")
     if own and not loaded.problems:
         yield Finding("FLEEXMON_RULES", "ok", f"{own}: {len(loaded.rules)} rules, including the built-in ones")
     topology = settings.topology(environment)

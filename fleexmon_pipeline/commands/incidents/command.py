@@ -16,6 +16,7 @@ from rich.text import Text
 
 from fleexmon_pipeline.commands.incidents.handling import add_handling
 from fleexmon_pipeline.commands.incidents.page import SHORT_ID, page
+from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, Why
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -60,6 +61,8 @@ def incidents_list(
             connection, now=now, status=status, severities=[str(severity)] if severity else None, node=node,
             during=Window(after, now + timedelta(days=1)) if after else None, limit=limit,
         )  # fmt: skip
+        if not rows:
+            hint_at_nodes(connection, node)
     if as_json:
         print_json(rows)
         return

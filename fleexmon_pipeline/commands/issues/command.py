@@ -20,6 +20,7 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.incidents.handling import add_handling
 from fleexmon_pipeline.commands.issues.listing import SHORT_ID, issue_list
 from fleexmon_pipeline.commands.issues.page import page
+from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -82,6 +83,8 @@ def issues_list(
     def read() -> tuple[list[IssueSummary], set[UUID]]:
         with open_database("reading issues") as connection:
             rows = list_issues(connection, wanted, limit=limit, sort=sort)
+            if not rows and not watching:
+                hint_at_nodes(connection, node)
             return rows, people.muted_issues(connection, now=datetime.now(UTC))
 
     def draw() -> Iterator[RenderableType]:
@@ -217,9 +220,13 @@ def _end(length: str | None, until: str | None, *, now: datetime) -> datetime | 
         return ends
     if not length:
         return None
-    ends = now + (now - parse_time("--for", length, now=now))
+    refusal = CommandError(f'--for: "{length[:60]}" is not a length of time. Examples: --for 2h  --for 7d')
+    try:
+        ends = now + (now - parse_time("--for", length, now=now))
+    except CommandError:  # it would give a date as an example
+        raise refusal from None
     if ends <= now or "-" in length or not length[:1].isdigit():  # a date, or a word such as "yesterday"
-        raise CommandError(f'--for: "{length}" is not a length of time. Examples: --for 2h  --for 7d')
+        raise refusal
     return ends
 
 

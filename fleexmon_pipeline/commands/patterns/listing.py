@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
 from fleexmon_pipeline.commands.screen.listing import LEVELS, Column, Row, listing
@@ -58,6 +59,8 @@ def list_stored(wanted: WantedPatterns, *, as_json: bool) -> None:
         rows, total = list_patterns(connection, window, chosen, limit=wanted.limit)
         comparable = known_from(connection, window.since - window.length)
         labels = read_labels(connection)
+        if not rows:
+            hint_at_nodes(connection, wanted.node)
     if as_json:
         print_json(
             {

@@ -49,7 +49,7 @@ def run_backtest(
 
 
 def _rules(directory: Path | None, option: str) -> Rules:
-    """The rules, as if FLEEXMON_RULES named the directory; None: the rules in force. One rejected file rejects all,
+    """The rules, as if FLEEXMON_RULES named the directory; None: the rules in force. One refused file refuses all,
     because figures without the changed rule would mislead."""
     if directory is not None and not directory.is_dir():
         raise CommandError(f"{option}: {directory} is not a directory. Examples: {option} ./rules")
@@ -57,7 +57,7 @@ def _rules(directory: Path | None, option: str) -> Rules:
     if directory is not None and loaded.problems:
         problems = "\n  ".join(str(problem) for problem in loaded.problems)
         raise CommandError(
-            f"{option}: nothing was replayed, because rule files are rejected. Fix them first:\n  {problems}"
+            f"{option}: nothing was replayed, because rule files are refused. Fix them first:\n  {problems}"
         )
     return loaded
 

@@ -20,7 +20,7 @@ CURRENT = "CURRENT"
 
 @app.command("list")
 def rules_list(as_json: Json = False) -> None:
-    """List the rules in force, and the rule files that were rejected and why."""
+    """List the rules in force, and the rule files that were refused and why."""
     _print(all_rules(rules_directory()), as_json=as_json)
 
 
@@ -37,7 +37,7 @@ def rules_test(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check rule files and run their samples. Exit status 1 when a file is rejected."""
+    """Check rule files and run their samples. Exit status 1 when a file is refused."""
     rules = load_rules(directory) if directory else all_rules(rules_directory())
     _print(rules, as_json=as_json)
     raise typer.Exit(1 if rules.problems else 0)

@@ -13,6 +13,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from fleexmon_pipeline.commands.known import hint_at_rules
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -54,6 +55,8 @@ def shadow_show(
     begin = parse_time("--since", since, now=now)
     with open_database("reading shadow rules") as connection:
         rows = shadow_subjects(connection, rule, since=begin, limit=limit)
+        if not rows:
+            hint_at_rules(rule)
     if as_json:
         print_json(rows)
     else:

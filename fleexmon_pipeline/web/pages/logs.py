@@ -194,7 +194,7 @@ def _pattern_summary(slots: list[PatternSlot], shown: int) -> str:
         return "No line of this pattern is counted before that time."
     total = sum(slot.count for slot in slots)
     text = f"{counted(total, 'line')} of this pattern since {slots[-1].slot:%Y-%m-%d %H:%M} UTC"
-    return f"{text}; {shown} of them, kept as samples, are here." if shown < total else f"{text}."
+    return f"{text}; {shown} of them were kept as samples and are shown." if shown < total else f"{text}."
 
 
 def _after(line: Position) -> Mapping[str, object]:

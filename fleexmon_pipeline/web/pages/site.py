@@ -122,7 +122,7 @@ class Pages:
 
     def _page(self, view: View, request: Request, page_request: PageRequest) -> Page | Picture:
         if request.method not in ("GET", "HEAD"):
-            return _failed(405, "Pages are only read", "Nothing can be sent to them. Commands change things.")
+            return _failed(405, "Pages are read-only", "They accept no changes. Use the commands.")
         if len(request.url.query) > MAX_QUERY:
             reason = f"The address has more than {MAX_QUERY:,} characters after its question mark."
             return _failed(400, "This cannot be shown", reason)
@@ -138,14 +138,16 @@ def _failure(error: Exception, path: str) -> Page:
         case NotFoundError():
             return _failed(404, "Not found", str(error))
         case psycopg.errors.QueryCanceled():
-            return _failed(503, "This took too long", f"The database was stopped after {MAX_SECONDS} s. Ask for less.")
+            return _failed(
+                503, "This took too long", f"The database stopped after {MAX_SECONDS} s. Choose a shorter time."
+            )
     _log.error("the page %s could not be shown", path, exc_info=error)
     match error:
         case psycopg.OperationalError() | PoolTimeout() | DatabaseUnreachableError():
-            return _failed(503, "The database does not respond", "`fleexmon doctor` says more. Try again in a minute.")
+            return _failed(503, "The database does not respond", "`fleexmon doctor` shows why. Try again in a minute.")
         case FleexmonError():
             return _failed(503, "This cannot be shown", str(error))
-    return _failed(500, "This page has a fault", "The log of the webserver has the details.")
+    return _failed(500, "This page failed", "The log of the webserver has the details.")
 
 
 class _Answer:
