@@ -95,14 +95,14 @@ def test_a_range_is_one_run() -> None:
 def test_every_asset_has_an_owner_and_a_group_that_says_what_it_does() -> None:
     groups = {asset.key.to_user_string(): asset.get_asset_spec().group_name for asset in ASSETS}
     assert groups == {
-        "raw_logs": "watch",
-        "analyzed_logs": "watch",
-        "detected_issues": "watch",
-        "predictions": "watch",
-        "digests": "tell",
-        "issue_alerts": "tell",
-        "archived_logs": "keep",
-        "data_retention": "keep",
+        "raw_logs": "monitoring",
+        "analyzed_logs": "monitoring",
+        "detected_issues": "monitoring",
+        "predictions": "monitoring",
+        "digests": "reporting",
+        "issue_alerts": "reporting",
+        "archived_logs": "storage",
+        "data_retention": "storage",
     }
     assert {tuple(asset.get_asset_spec().owners) for asset in ASSETS} == {("team:operators",)}
 

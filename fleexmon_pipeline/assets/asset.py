@@ -30,17 +30,17 @@ HOURS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=2, 
 DAYS_ARE_FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 BACKFILL = "dagster/backfill"
 
-_WATCH, _TELL, _KEEP = "watch", "tell", "keep"  # groups in the UI's lineage: monitoring, reporting, clean-up
+_MONITORING, _REPORTING, _STORAGE = "monitoring", "reporting", "storage"  # groups in the UI's lineage
 # Group of each asset, and our pages about it.
 PAGES_OF: Mapping[str, tuple[str, Mapping[str, Kind]]] = {
-    "raw_logs": (_WATCH, {"lines": "line", "nodes and their coverage": "now"}),
-    "analyzed_logs": (_WATCH, {"patterns": "pattern"}),
-    "detected_issues": (_WATCH, {"incidents": "incident", "issues": "issue", "rules in shadow mode": "shadow"}),
-    "predictions": (_WATCH, {"issues": "issue"}),
-    "digests": (_TELL, {"digests": "digest"}),
-    "issue_alerts": (_TELL, {"incidents": "incident", "pending messages": "now"}),
-    "archived_logs": (_KEEP, {"lines": "line"}),
-    "data_retention": (_KEEP, {"what is stored, and until when": "now"}),
+    "raw_logs": (_MONITORING, {"lines": "line", "nodes and their coverage": "now"}),
+    "analyzed_logs": (_MONITORING, {"patterns": "pattern"}),
+    "detected_issues": (_MONITORING, {"incidents": "incident", "issues": "issue", "rules in shadow mode": "shadow"}),
+    "predictions": (_MONITORING, {"issues": "issue"}),
+    "digests": (_REPORTING, {"digests": "digest"}),
+    "issue_alerts": (_REPORTING, {"incidents": "incident", "pending messages": "now"}),
+    "archived_logs": (_STORAGE, {"lines": "line"}),
+    "data_retention": (_STORAGE, {"what is stored, and until when": "now"}),
 }
 _HOW_TO_RERUN = {
     "hour": "**Run it again:** *Partitions*, select an hour or a range, *Materialize…*. Nothing is stored, counted or "

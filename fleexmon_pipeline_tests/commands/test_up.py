@@ -203,7 +203,7 @@ def page() -> Iterator[Page]:
 
 def test_the_lineage_page_shows_the_stages_and_the_catalog_the_seven_assets(product: Product, page: Page) -> None:
     page.goto(f"{product.url}/asset-groups")
-    for group in ("watch", "tell", "keep"):
+    for group in ("monitoring", "reporting", "storage"):
         page.get_by_text(group, exact=True).first.wait_for()
 
     page.goto(f"{product.url}/assets")
