@@ -11,24 +11,31 @@ from fleexmon_pipeline.redaction import made_text, value_checks
 from fleexmon_pipeline.redaction.rule import make_rule
 
 _I = re.IGNORECASE
-_REST = r"\s[^\n|;]{0,160}?(?<=\s)"  # of a command line, up to an option
+# Between two arguments: a space, `", "` of a list, `" a2="` of auditd
+_REST = r"""(?:\s|["'],|["'](?=\s))[^\n|;]{0,160}?(?<=[\s"'])"""  # of a command line, up to an option
+_TO = r"""(?:\s{1,4}|["']\s{0,2},\s{0,4}|["']\s{1,2}a\d{1,3}=)"""
 _VALUE = r"""["']?(?P<v>[^\s"'-][^\s"']{2,256})"""
 
 # Which option of which commands takes a secret, in the next word or glued to it.
 _OPTIONS = (
-    (r"openssl", rf"-[kK]\s{{1,4}}{_VALUE}"),
+    (r"openssl", rf"-[kK]{_TO}{_VALUE}"),
     (
         r"(?:un)?zip|zipcloak|ipmitool|sqlcmd|osql|isql|bcp|tabcmd|mosquitto_(?:pub|sub|rr)|gsql",
-        rf"-P\s{{0,4}}{_VALUE}",
+        rf"-P(?:{_TO}|=)?{_VALUE}",
     ),
+    (r"sqlcmd", rf"-[zZ](?:{_TO}|=)?{_VALUE}"),
+    (r"ssh-keygen", rf"-P{_TO}{_VALUE}"),
+    (r"ssh-keygen", rf"-N{_TO}{_VALUE}"),
     (
-        r"mongo(?:sh|dump|restore|import|export)?|cqlsh|cypher-shell|rabbitmqadmin|psexec(?:64)?|arangosh|useradd|usermod",
-        rf"-p\s{{1,4}}{_VALUE}",
+        r"mongo(?:sh|dump|restore|import|export)?|cqlsh|cypher-shell|rabbitmqadmin|psexec(?:64)?|arangosh|useradd|usermod|certutil",
+        rf"-p{_TO}{_VALUE}",
     ),
     (r"7z[ar]?|7zz|rar|unrar|p7zip", r"""-(?:hp|p)["']?(?P<v>[^\s"']{3,256})"""),
-    (r"ldap(?:search|modify|add|delete|passwd|whoami|compare|modrdn)", rf"-[ws]\s{{1,4}}{_VALUE}"),
+    (r"ldap(?:search|modify|add|delete|passwd|whoami|compare|modrdn)", rf"-[ws]{_TO}{_VALUE}"),
     (r"(?:smbclient|smbget|rpcclient|winexe|wmic|net)", r"""-U\s{0,4}["']?[^\s"'%]{1,64}%(?P<v>[^\s"']{1,256})"""),
-    (r"nmcli|mysqladmin", rf"password\s{{1,4}}{_VALUE}"),
+    (r"nmcli|mysqladmin", rf"password{_TO}{_VALUE}"),
+    (r"(?:dotnet\s{1,4})?nuget", rf"(?:-k|--api-key|-ApiKey){_TO}{_VALUE}"),
+    (r"https?|xh", r"""(?:-a|--auth)[ =]{1,4}["']?[\w.@-]{0,64}:(?P<v>[^\s"'$][^\s"']{2,256})"""),
     (r"aws\s{1,4}configure", rf"[\w.-]{{0,40}}(?:secret_access_key|session_token)\s{{1,4}}{_VALUE}"),
     (r"lftp", r"""-u\s{0,4}["']?[^\s"',]{1,64},(?P<v>[^\s"']{1,256})"""),
     (r"snmp(?:get|walk|set|bulkwalk|bulkget|trap|getnext)", rf"-[AX]\s{{1,4}}{_VALUE}"),
@@ -41,7 +48,7 @@ _OPTIONS = (
 )
 # Commands that take a secret as a word of its own, behind these words.
 _LAST_WORDS = (
-    r"rclone\s{1,4}obscure|consul\s{1,4}kv\s{1,4}put\s{1,4}\S{0,100}(?:pass|secret|token|key)\S{0,40}|wpa_passphrase\s{1,4}\S{1,64}|"
+    r"rclone\s{1,4}obscure|nuget\s{1,4}setapikey|smbclient\s{1,4}//\S{1,200}|bw\s{1,4}login\s{1,4}\S{1,128}|consul\s{1,4}kv\s{1,4}put\s{1,4}\S{0,100}(?:pass|secret|token|key)\S{0,40}|wpa_passphrase\s{1,4}\S{1,64}|"
     r"rabbitmqctl\s{1,4}(?:add_user|change_password)\s{1,4}\S{1,128}"
     r"|net1?(?:\.exe)?\s{1,4}user\s{1,4}[\w.-]{1,64}"
     r"|composer\s{1,4}config\s[^\n|;]{0,80}?http-basic\.\S{1,128}\s{1,4}\S{1,128}"
@@ -59,6 +66,12 @@ RULES = (
         r"""(?:\s|^)(?:-u|--(?:proxy-)?user)[ =]{0,2}["']?[\w.@{}-]{0,64}["']?:["']?(?P<v>[^\s"':]{3,256})""",
         check=value_checks.is_no_number_or_stand_in,
     ),
+    # As curl's file of options has them
+    make_rule(
+        "password",
+        r"""(?:^|\n)\s{0,8}(?:proxy-)?user\s{0,4}[=:]\s{0,4}["'][^"':\n]{1,64}:(?P<v>[^"':\n]{3,256})["']\s{0,4}(?=\n|$)""",
+        check=value_checks.is_no_word,
+    ),
     # As Bundler has them, for a source of gems: BUNDLE_GEMS__EXAMPLE__COM=user:password
     make_rule(
         "password",
@@ -67,7 +80,7 @@ RULES = (
     make_rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
     make_rule(
         "password",
-        r"""\b(?:mysql|mariadb)[\w-]{0,20}\s[^\n|;]{0,80}?(?<=\s)-p(?P<v>[^\s"']{3,256})""",
+        r"""\b(?:mysql|mariadb)[\w-]{0,20}(?:\s|["'],|["'](?=\s))[^\n|;]{0,80}?(?<=[\s"'])-p(?P<v>[^\s"']{3,256})""",
     ),
     make_rule(
         "password",
@@ -126,6 +139,13 @@ RULES = (
         r"""["']?(?P<v>[^\s"'/-][^\s"']{2,256})""",
         check=value_checks.is_no_port,
     ),
+    # As the last word of a command that is a list: "cmd": ["mysqladmin", "password", "…"]
+    make_rule(
+        "password",
+        r"""(?:cmd|command|argv|args|exec\w{0,4})["']?\s{0,4}[:=(][^\n\]]{0,400}?["'](?:pass(?:word|wd)?|secret|token)["']\s{0,4},\s{0,4}"""
+        r"""["'](?P<v>[^\s"'-][^\s"']{2,256})["']\s{0,4}\]""",
+        check=value_checks.is_given_and_no_word,
+    ),
     # With a long option and one dash, whatever the command: keytool -storepass …, plink -pw …
     make_rule(
         "password",
@@ -157,7 +177,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""\becho\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"'|]{3,256})["']?\s{0,4}\|\s[^|\n]{1,120}--password-stdin""",
+        r"""\becho\s{1,4}(?:-n\s{1,4})?["']?(?P<v>[^\s"'|$][^\s"'|]{2,256})["']?\s{0,4}\|\s[^|\n]{1,120}--password-stdin""",
     ),
     make_rule("password", r"""\bcrypt\(\s{0,4}'(?P<v>[^'\n]{1,256})'\s{0,4},\s{0,4}gen_salt"""),
     # .netrc
@@ -165,6 +185,11 @@ RULES = (
         "password",
         r"\blogin\s{1,4}\S{1,128}\s{1,4}password\s{1,4}(?P<v>\S{1,256})",
         check=value_checks.is_given,
+    ),
+    make_rule(
+        "password",
+        r"\b(?:user(?:name)?|login|account)\s{1,4}[\w.@-]{1,128}\s{1,4}(?:pass(?:word|wd)?|pw|secret)\s{1,4}(?P<v>[^\s\"'-][^\s\"']{3,256})(?!\S)",
+        check=value_checks.is_given_and_no_word,
     ),
     # As a database is told: a row with a column of passwords, IDENTIFIED WITH … BY '…', ALTER ROLE app PASSWORD '…'
     make_rule(
@@ -289,7 +314,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""\bconfig\s{1,4}set\s{1,4}(?:requirepass|masterauth)\s{1,4}["']?(?P<v>[^\s"']{1,256})""",
+        r"""\bconfig["']?\s{1,4}["']?set["']?\s{1,4}["']?(?:requirepass|masterauth)["']?\s{1,4}["']?(?P<v>[^\s"']{1,256})""",
         flags=_I,
     ),
     make_rule("password", r"\bacl\s{1,4}setuser\s[^\n]{0,160}?(?<=\s)[>#](?P<v>\S{1,256})", flags=_I),

@@ -26,21 +26,87 @@ _ENTRY = (
 _COMMENT = r"(?:#[^\n]{0,200})?"
 _LIST_HEAD = (  # the end of the name, and up to three lines of comment below it
     rf"""["']?:[ \t]{{0,8}}{_COMMENT}\r?\n(?:[ \t]{{0,40}}#[^\n]{{0,200}}\n){{0,3}}[ \t]{{0,40}}"""
-    rf"""(?={_ENTRY})-[ \t]{{1,4}}"""
+    rf"""(?={_ENTRY})"""
 )
+_MAP_HEAD = rf"""["']?:[ \t]{{0,8}}{_COMMENT}\r?\n"""
 _READING_STDIN = r"(?:--password-?stdin|chpasswd|passwd\s--stdin|sudo\s-S|-pass(?:in|out)\sstdin)\b"
-_LISTED_NAME = (
-    rf"(?:(?:{WORDS})(?:e?s)?|(?:{KEYS})s|(?-i:[\w.-]{{0,40}}[Kk]eys)|secrets?|credentials?"
-    r"|[\w.-]{0,40}tokens?|creds)"
+_LISTED_NAME = r"(?:(?:" + KEYS + r")s|(?-i:[\w.-]{0,40}[Kk]eys)|secrets?|credentials?|[\w.-]{0,40}tokens?|creds)"
+_LISTED_PASSWORD = rf"(?:(?:{WORDS})(?:e?s)?|community[_-]?strings?|communities)"
+# RE2's automaton of all hints grows with each line that one goes over: these end where the first entry begins
+_HEAD_HINT = rf"""["']?:[ \t]{{0,8}}{_COMMENT}\r?\n[ \t]{{0,40}}"""
+_LISTED_USERS = r"(?:credentials?|creds|logins|users|basic[_-]?auth(?:[_-]users)?)"
+_LIST = rf"(?P<v>- [^\n]{{1,512}}(?:\r?\n[ \t]{{0,40}}{_ENTRY}){{0,100}})"
+_ENTRY_VALUE = (  # of one entry; of a pair the second half
+    r"""-[ \t]{1,4}(?:"(?P<double>[^"\n]{1,512})"|'(?P<single>[^'\n]{1,512})'|(?P<w>[^\s"'{[#&*!|>-][^\s]{0,512}))"""
 )
+_ENTRY_PAIR = r"""-[ \t]{1,4}["']?[A-Za-z_][\w.@-]{0,63}:(?P<w>[^\s"':/]{4,256})["']?(?=\s|\Z)"""
+# A map under such a name: `passwords:`, and `admin: …` below it
+_MAP = (
+    r"(?P<indent>[ \t]{1,40})(?P<v>[\w.@-]{1,60}:[ \t][^\n]{1,400}"
+    r"(?:\r?\n(?P=indent)[\w.@-]{1,60}:[ \t][^\n]{1,400}){0,100})"
+)
+_NAMES_IN_A_MAP = (
+    "min|max|length|history|age|policy|file|path|name|type|url|host|port|user|login|key|id|value|enabled|version"
+)
+_MAP_VALUE = (
+    rf"""(?<![\w.@-])(?!(?:{_NAMES_IN_A_MAP})\w{{0,16}}:)[\w.@-]{{1,60}}:[ \t]{{1,8}}"""
+    r"""(?:"(?P<double>[^"\n]{1,400})"|'(?P<single>[^'\n]{1,400})'|(?P<w>[^\s"'{[#&*!|>][^\s]{3,400}))"""
+    r"""(?=[ \t\r]{0,8}(?:#[^\n]{0,200})?(?:\n|\Z))"""
+)
+_HEREDOC = r"<<[-~]?[\"']?(?P<tag>[A-Za-z_]\w{0,30})[\"']?[ \t]{0,4}\r?\n"
 
 RULES = (
     # YAML: a list under a name, and a text of several lines
     make_rule(
         "password",
-        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}{_LIST_HEAD}"""
-        rf"(?P<v>[^\n]{{1,512}}(?:\r?\n[ \t]{{0,40}}{_ENTRY}){{0,100}})",
-        check=value_checks.are_listed_secrets,
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_PASSWORD}{_LIST_HEAD}{_LIST}""",
+        hint=hint_of(rf"{_LISTED_PASSWORD}{_HEAD_HINT}[#-]", _I),
+        check=value_checks.is_listed_password,
+        flags=_I,
+        spans_lines=True,
+        parts=_ENTRY_VALUE,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_USERS}{_LIST_HEAD}{_LIST}""",
+        hint=hint_of(rf"{_LISTED_USERS}{_HEAD_HINT}[#-]", _I),
+        check=value_checks.is_listed_pair,
+        flags=_I,
+        spans_lines=True,
+        parts=_ENTRY_PAIR,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?{_LISTED_NAME}{_LIST_HEAD}{_LIST}""",
+        hint=hint_of(rf"{_LISTED_NAME}{_HEAD_HINT}[#-]", _I),
+        check=value_checks.is_listed_secret,
+        flags=_I,
+        spans_lines=True,
+        parts=_ENTRY_VALUE,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?(?:passwords|passwds|passphrases){_MAP_HEAD}{_MAP}""",
+        hint=hint_of(rf"(?:passwords|passwds|passphrases){_HEAD_HINT}[\w.@-]", _I),
+        check=value_checks.is_listed_password,
+        flags=_I,
+        spans_lines=True,
+        parts=_MAP_VALUE,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?(?:credentials|secrets|tokens|api[_-]?keys){_MAP_HEAD}{_MAP}""",
+        hint=hint_of(rf"(?:credentials|secrets|tokens|api[_-]?keys){_HEAD_HINT}[\w.@-]", _I),
+        check=value_checks.is_listed_secret,
+        flags=_I,
+        spans_lines=True,
+        parts=_MAP_VALUE,
+    ),
+    make_rule(  # as shells and Terraform write a text of several lines
+        "password",
+        rf"""{NAME}["']?\s{{0,4}}[:=]?\s{{0,4}}{_HEREDOC}(?P<v>[^\n]{{1,400}}(?:\n[^\n]{{0,400}}){{0,200}}?)"""
+        r"\r?\n[ \t]{0,40}(?P=tag)\b",
+        hint=r"<<[-~]?[\"']?[A-Za-z_]",
         flags=_I,
         spans_lines=True,
     ),
@@ -69,6 +135,22 @@ RULES = (
         "password",
         r"""(?:^|\n|\s)\+{1,4}\s{1,2}(?:echo|printf)\s{1,2}(?:-n\s{1,2}|["']?%s["']?\s{1,2})?["']?(?P<v>[^\s"'|]{3,256})"""
         rf"""["']?[ \t]{{0,4}}\r?\n(?:[^\n+]{{0,60}}\s)?\+{{1,4}}\s{{1,2}}[^\n]{{0,200}}?{_READING_STDIN}""",
+        spans_lines=True,
+    ),
+    # In a dialog of SMTP, behind the question for it, `Password:` in base64
+    make_rule(
+        "password",
+        r"334\s{1,4}UGFzc3dvcmQ6[^\n]{0,8}\n(?:[^\n]{0,60}\s)?(?P<v>[A-Za-z0-9+/]{4,400}={0,2})(?=\s|\Z)",
+        spans_lines=True,
+    ),
+    # In a box below its heading, as programs show a first password
+    make_rule(
+        "token",
+        r"\b(?:token|passwor[dt]|secret|key|code)\b[^\n]{0,80}(?:\n[^\n]{0,160}){0,3}?\n[^\n]{0,120}?"
+        r"[=*#|]\s{2,80}(?P<v>[\w.-]{10,128})\s{2,80}[=*#|]",
+        hint=r"[=*#|]\s{2,}[\w.-]{10,}\s{2,}[=*#|]",
+        check=made_text.looks_made,
+        flags=_I,
         spans_lines=True,
     ),
     # In markup and tables

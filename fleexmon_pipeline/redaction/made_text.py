@@ -75,6 +75,11 @@ def looks_made(value: str, _: re.Match[str] | None = None) -> bool:
     return len(value) >= 8 and is_mixed(value) and len(RUNS.findall(value)) >= max(4, 0.3 * min(len(value), 30))
 
 
+def is_unmistakable(value: str) -> bool:
+    """Nothing else looks the same by chance: 8 capitals, small letters and digits, or 32 digits in hex."""
+    return (len(value) >= 8 and is_mixed(value)) or re.fullmatch(r"[0-9a-f]{32,}", value) is not None
+
+
 def has_digits(value: str, _: re.Match[str]) -> bool:
     return sum(map(str.isdigit, value)) >= 2
 

@@ -30,7 +30,7 @@ TOKENS = (
     rf"{BEGIN}(?:gh[pousr]_[A-Za-z0-9]{{16,}}|github_pat_\w{{16,}}|gl[a-z]{{2,6}}-[\w.-]{{16,}}|GR1348941[\w-]{{16,}}"
     r"|xox[a-z](?:\.xox[a-z])?-[\w-]{8,}|xapp-[\w-]{8,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{16,}|rubygems_[a-f0-9]{40,}"
     r"|(?:hf|api_org)_[A-Za-z0-9]{30,40}(?!\w)|sm_[aps]at_[A-Za-z0-9]{16}|duffel_(?:test|live)_[\w=-]{40,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{24,}|hv[sbr]\.[\w-]{20,}|lin_(?:api|oauth)_\w{20,}"
-    r"|dckr_(?:pat|oat)_[\w-]{20,}|ATBB[A-Za-z0-9]{24,}|AT[A-Z]{2}3[\w=-]{60,}|sntry[su]_[\w+/=-]{20,}|pul-[a-f0-9]{40}"
+    r"|dckr_(?:pat|oat)_[\w-]{20,}|ATBB[A-Za-z0-9]{24,}|AT[A-Z]{2,3}3[\w=-]{60,}|sntry[su]_[\w+/=-]{20,}|pul-[a-f0-9]{40}"
     r"|sbp_[a-f0-9]{40}|tfp_[\w-]{30,}|access-(?:production|development|sandbox)-[a-f0-9-]{36}|(?:bot)?\d{8,10}:AA[\w-]{30,}"
     r"|[\w-]{23,28}\.[\w-]{6}\.[\w-]{27,40}(?![\w-])|ops_eyJ[\w+/=-]{20,}|p8e-[A-Za-z0-9]{30,}|pat[A-Za-z0-9]{14}\.[a-f0-9]{40,}"
     r"|(?:sc|ext|scauth|authress)_[A-Za-z0-9]{5,30}\.[A-Za-z0-9]{4,6}\.acc[_-][A-Za-z0-9-]{10,32}\.[\w+/=-]{30,}"

@@ -12,15 +12,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, repeat
 
 from fleexmon_pipeline.redaction.figures import CARD_RUN, IBAN_RUN, Name, without_cards, without_iban
 from fleexmon_pipeline.redaction.hints import Hints, hint_of
+from fleexmon_pipeline.redaction.made_text import is_unmistakable
 from fleexmon_pipeline.redaction.rule import Rule
 from fleexmon_pipeline.redaction.secret_forms import RULES
 
 LINES_A_LOOK = 512
 PARTS = 8  # of lines in which something was found, each with a look of its own
+PERSONAL = ("email", "phone", "ssn", "card", "iban", "ip")  # found wherever they are, by their form
 RESTORED = ("email", "ip")  # what a Redactor puts back, locally; never a secret
 
 _PLACEHOLDER = re.compile(r"<[\w-]{1,40}>")
@@ -73,8 +76,8 @@ class Found:
 def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
     """Each line as `redact` gives it, and what was found in it, in order of the line; as many lines as came.
 
-    A secret may stand in the line after its name (YAML, XML). One look at a thousand lines says whether there is
-    anything to do: 1.4 million lines/s where nothing is secret.
+    A secret may stand in the line after its name (YAML, XML), and again without one in a line near by. One look at a
+    thousand lines says whether there is anything to do: 1.4 million lines/s where nothing is secret.
     """
     for batch in batched(lines, LINES_A_LOOK):
         text = "\n".join(batch)
@@ -92,9 +95,10 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
             if index < len(RULES) and RULES[index].spans_lines:
                 text = _apply_rule(text, RULES[index], over_lines)
         after = text.split("\n")
+        done: list[tuple[str, str, list[tuple[str, str]]]] = []
         for line, changed, is_hinted in zip(batch, after, _lines_with_hints(after), strict=True):
             if not is_hinted and changed == line:
-                yield line, []
+                done.append((line, line, []))
                 continue
             values = (
                 [(kind, value) for kind, value in spanning if value.split("\n")[0] in line] if changed != line else []
@@ -104,8 +108,11 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
                 values.append((kind, value))
                 return f"<{kind}>"
 
-            redacted = _apply(changed, in_line, addresses=False)
-            yield redacted, sorted((_found(line, *each) for each in values), key=lambda found: found.column)
+            done.append((line, _apply(changed, in_line, addresses=False), values))
+        known = _unmistakable(value for _, _, values in done for value in values)
+        for line, redacted, values in done:
+            again = _without_repeats(redacted, known, lambda kind, value, values=values: _noted(values, kind, value))
+            yield again, _places(line, values) if values else []
 
 
 def _lines_with_hints(lines: Sequence[str]) -> Iterator[bool]:
@@ -127,8 +134,37 @@ def batched(lines: Iterable[str], size: int) -> Iterator[list[str]]:
         yield batch
 
 
-def _found(line: str, kind: str, value: str) -> Found:
-    return Found(kind, line.find(value.split("\n", maxsplit=1)[0]) + 1, len(value))
+def _noted(values: list[tuple[str, str]], kind: str, value: str) -> str:
+    values.append((kind, value))
+    return f"<{kind}>"
+
+
+def _places(line: str, values: Iterable[tuple[str, str]]) -> list[Found]:
+    """In order of the line. A value that was found twice is at two places."""
+    ends: dict[str, int] = {}
+    found = []
+    for kind, value in values:
+        column = line.find(value.split("\n", maxsplit=1)[0], ends.get(value, 0))
+        found.append(Found(kind, column + 1, len(value)))
+        ends[value] = column + len(value)
+    return sorted(found, key=lambda place: place.column)
+
+
+def _unmistakable(values: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The secrets that are no word or number of anything else, by value: where they stand again, they are secrets."""
+    return {value: kind for kind, value in values if kind not in PERSONAL and is_unmistakable(value)}
+
+
+def _without_repeats(text: str, known: dict[str, str], name: Name) -> str:
+    """`[[ -z … ]]` in a shell's trace, whose next line is `login --password …`."""
+    for value, kind in known.items():
+        if value in text:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", partial(_named_again, name, kind, value), text)
+    return text
+
+
+def _named_again(name: Name, kind: str, value: str, _: re.Match[str]) -> str:
+    return name(kind, value)
 
 
 class Redactor:
@@ -164,9 +200,16 @@ class Redactor:
 
 def _apply(text: str, name: Name, *, addresses: bool) -> str:
     hints = _HINTS.in_text(text)
+    found: list[tuple[str, str]] = []
+
+    def noted(kind: str, value: str) -> str:
+        found.append((kind, value))
+        return name(kind, value)
+
     for index in hints:
         if index < len(RULES):
-            text = _apply_rule(text, RULES[index], name)
+            text = _apply_rule(text, RULES[index], noted)
+    text = _without_repeats(text, _unmistakable(found), name) if found else text
     if _IBAN in hints or _CARD in hints:
         text = _without_figures(text, name)
     return _IP.pattern.sub(lambda match: _replaced(match, _IP, name), text) if addresses else text
@@ -187,11 +230,15 @@ def _apply_rule(text: str, rule: Rule, name: Name) -> str:
 
 
 def _replaced(found: re.Match[str], rule: Rule, name: Name) -> str:
-    group = found.lastgroup or 0
-    value = found[group]
-    kept = value[len(value.rstrip(")]},.;")) :] if group == "bare" else ""  # `(password=x), next`
-    value = value[: len(value) - len(kept)]
-    if not value or _PLACEHOLDER.fullmatch(value) or not rule.check(value, found):
-        return found[0]
-    start = found.start(group) - found.start()
-    return found[0][:start] + name(rule.kind, value) + found[0][start + len(value) :]
+    text, done = found.string, found.start()
+    pieces: list[str] = []
+    for place in rule.part_pattern.finditer(text, *found.span("v")) if rule.parts else (found,):
+        group = place.lastgroup or 0
+        value = place[group]
+        if group == "bare":  # `(password=x), next`
+            value = value.rstrip(")]},.;")
+        if value and not _PLACEHOLDER.fullmatch(value) and rule.check(value, place):
+            pieces += text[done : place.start(group)], name(rule.kind, value)
+            done = place.start(group) + len(value)
+    pieces.append(text[done : found.end()])
+    return "".join(pieces)

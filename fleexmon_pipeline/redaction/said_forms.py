@@ -20,9 +20,13 @@ _WITH_DIGIT = (  # and no colour, nor a debugger's address of the value
 # "the password that you entered …", "password given …"
 _OF_PEOPLE = (
     r"(?:\s{1,4}(?:(?:that\s)?(?:you|we|they|he|she|user|it)(?:'ve|\s(?:have|has|had|just))?\s[a-z]{3,12}"
-    r"|given|entered|typed|provided|used|supplied|received|sent|now|currently|has|been|mismatch:?))"
+    r"|given|entered|typed|provided|used|supplied|received|sent|now|currently|has|been|mismatch:?"
+    r"|generated|created|issued|assigned))"
 )
-_OF_SOMETHING = rf"""(?:{_OF_PEOPLE}|\s{{1,4}}(?:for|of)\s(?:the\s)?(?:user\s|account\s)?["'`]?[\w.@-]{{1,64}}["'`]?)"""
+_OF_SOMETHING = (  # "for user ann", "für Benutzer ann", "(without the quotes)"
+    rf"""(?:{_OF_PEOPLE}|\s{{1,4}}(?:for|of|für|von|de|du|pour|para|per|di)\s{{1,2}}(?:the\s|l[e']\s?|la\s)?"""
+    r"""(?:(?:user|account|benutzer|nutzer|konto|utilisateur|usuario|utente)\s{1,2})?["'`]?[\w.@<>-]{1,64}["'`]?|\s\([^()\n]{1,60}\))"""
+)
 _CHANGED = r"(?:set|reset|changed|updated|rotated|renewed)"
 _OF_FIRST_LOGIN = (
     r"(?:is|was|has|been|generated|created|assigned|set|by|the|user|account|admin|login"
@@ -32,10 +36,11 @@ _LINK = (
     r"(?:\s{0,4}[:=]\s{0,4}(?:expected|got|was|is)?\s{0,4}|\s{1,4}(?:expected|got)\s{1,4}"
     r"|(?:\s{1,4}(?:is|was|has been|ist|war)(?:\s(?:now|currently|then))?)?"
     rf"\s{{1,4}}{_CHANGED}\s{{1,4}}to\s{{1,4}}"
-    r"|\s{1,4}(?:is|was|ist|war)\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
+    r"|\s{1,4}(?:is|was|ist|war|lautet|est|es|è)\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
 )
 _QUOTED = (
     r"""[(\[]?(?:"(?P<double>[^"\n]{3,256})"|'(?P<single>[^'\n]{3,256})'|`(?P<tick>[^`\n]{3,256})`)"""
+    r"""|[«„“]\s?(?P<low>[^«»„“”"\n]{3,256}?)\s?[»“”]"""
     r"""|\((?P<round>[^()"'`\n]{3,256})\)|\[(?P<square>[^\[\]"'`\n]{3,256})\]"""
 )
 _ARGUMENT = r"""(?:[bu]?"[^"\n]{0,200}"|[bu]?'[^'\n]{0,200}'|Object\([^()\n]{0,80}\)|[^,()\n"']{1,80})"""
@@ -48,6 +53,18 @@ RULES = (
         "password",
         rf"(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{0,3}}{_LINK}(?:{_QUOTED}|{_WITH_DIGIT})",
         check=value_checks.is_said,
+        flags=_I,
+    ),
+    make_rule(  # without a digit: "password for ann is copperLantern"
+        "password",
+        rf"(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{1,3}}{_LINK}(?P<bare>(?-i:(?=\S{{0,64}}[a-z][A-Z]))[A-Za-z][^\s\"'`<>()\[\]]{{5,256}})",
+        check=value_checks.is_odd_word,
+        flags=_I,
+    ),
+    make_rule(  # which: "decrypted secret db/prod => …"
+        "password",
+        r"(?<![\w/-])(?:secret|password|credential)s?\s{1,4}[\w./-]{1,80}\s{0,4}(?:=>|→)\s{0,4}[\"']?(?P<v>[^\s\"'<>]{4,256})",
+        check=value_checks.is_no_word,
         flags=_I,
     ),
     make_rule(
@@ -220,6 +237,12 @@ RULES = (
         r"(?:^|\n|[<>]{1,3}|\bC:|->)\s{0,8}PASS\s{1,4}(?P<v>\S{4,256})",
         check=made_text.looks_made,
     ),
+    make_rule(  # behind the mark of what was sent, no test that passed
+        "password",
+        r"(?:-{2,4}>|<{2,3}|>{2,3}|\bC:)\s{1,4}PASS\s{1,4}(?P<v>\S{4,256})",
+        check=value_checks.is_no_word,
+    ),
+    make_rule("password", r"\bWIFI:(?:[TSH]:[^;]{0,64};){0,3}P:(?P<v>[^;\n]{4,128});"),  # what a phone scans
     make_rule(
         "password",
         r"""mechanism=["'](?:PLAIN|LOGIN|X-?OAUTH2?|OAUTHBEARER)["'][^<>\n]{0,100}>\s{0,4}(?P<v>[A-Za-z0-9+/]{6,}={0,2})""",
@@ -283,6 +306,11 @@ RULES = (
         r"""(?P<v>[\w-]{4,24}["']?(?:\s{0,2}[,;\s]\s{0,2}["']?[\w-]{4,24}["']?){0,31})""",
         check=value_checks.are_codes,
         flags=_I,
+    ),
+    make_rule(  # to be typed in elsewhere: "enter the code AB12-CD34 at …"
+        "password",
+        r"\b(?i:enter|type|use)\s{1,4}(?:(?:the|this|following|user|device|pairing)\s{1,4}){0,3}code:?\s{1,4}[\"'`]?"
+        r"(?P<v>(?=[A-Z-]{0,9}\d)(?:\d{6,8}|[A-Z0-9]{4}-?[A-Z0-9]{4,5}))\b",
     ),
     make_rule("password", r"\bpin\s{1,4}(?:for|of)\s{1,4}[^\n:=]{1,40}[:=]\s{0,4}(?P<v>\d{4,8})\b", flags=_I),
     make_rule("password", r"\botp\s{1,4}(?:is\s{1,4}|was\s{1,4})?(?P<v>\d{4,8})\b", flags=_I),

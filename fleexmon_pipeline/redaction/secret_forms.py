@@ -2,7 +2,8 @@
 
 Here: values behind names and headers. The names: `secret_names.py`; tokens that are known by themselves:
 `provider_forms.py`; options of commands and statements: `command_forms.py`; what is said in sentences, in calls and in
-dialogs: `said_forms.py`; lists, tables and markup: `listed_forms.py`; whether a value is one: `value_checks.py`,
+dialogs: `said_forms.py`; lists, tables and markup: `listed_forms.py`; what is stored or marked as one:
+`stored_forms.py`; whether a value is one: `value_checks.py`,
 `made_text.py`; what is done with it: `redact.py`.
 
 Every expression is linear in the text: a left boundary or a fixed prefix, bounded repeats, no nested ones. Where in
@@ -13,7 +14,15 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import command_forms, listed_forms, made_text, provider_forms, said_forms, value_checks
+from fleexmon_pipeline.redaction import (
+    command_forms,
+    listed_forms,
+    made_text,
+    provider_forms,
+    said_forms,
+    stored_forms,
+    value_checks,
+)
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import (
     KEYS,
@@ -155,6 +164,7 @@ RULES = (
     make_rule("token", r"(?<![\w.-])s\.[A-Za-z0-9]{24}(?![\w.-])", check=made_text.has_digits),  # Vault
     *said_forms.RULES,
     *listed_forms.RULES,
+    *stored_forms.RULES,
     # What Terraform changes: = "old" -> "new"
     make_rule(
         "password",
@@ -201,6 +211,21 @@ RULES = (
         check=value_checks.is_no_count,
         flags=_I,
     ),
+    # Two keys of a service, of which the second one replaces the first: `primaryKey` alone is a column
+    make_rule(
+        "key",
+        rf"""(?<![A-Za-z])primary(?:_?(?:master|readonly\w{{0,8}}))?_?key{QUOTE}{SIGN}{VALUE}(?=[^\n]{{0,60}}secondary)""",
+        check=value_checks.is_issued_or_hex,
+        flags=_I,
+    ),
+    # In a header that a service made up: `x-functions-key: …`
+    make_rule(
+        "key",
+        r"""(?<![\w-])x-(?!(?:cache|idempotency|correlation|partition|routing|surrogate|rate\w{0,8}|object|public|request|trace|dedup\w{0,12})-)"""
+        r"""[a-z-]{2,30}-key["']?\s{0,2}:\s{0,2}["']?(?P<v>(?=[^\s"',;]{0,64}\d)[\w.~+=-]{8,512})(?=["',;\s\]}]|$)""",
+        check=value_checks.is_no_uuid,
+        flags=_I,
+    ),
     # Short names of what services issue, where only the form of the value tells
     make_rule(
         "key",
@@ -229,7 +254,7 @@ RULES = (
     # name: DB_PASSWORD, value: …: environments of containers, <add key="password" value="…"/>
     make_rule(
         "password",
-        rf"""(?:{NAME}|_pass){QUOTE}(?:[,;]\s{{0,16}}|\s{{1,64}}){_FIELD_BETWEEN}{{0,2}}(?:\\{{0,15}}["'])?value{QUOTE}{SIGN}{VALUE}""",
+        rf"""(?:{NAME}|_pass){QUOTE}(?:[,;]\s{{0,16}}|\s{{1,64}}){_FIELD_BETWEEN}{{0,2}}(?:\\{{0,15}}["'])?(?:[A-Za-z]{{1,16}}_?)?value{QUOTE}{SIGN}{VALUE}""",
         check=value_checks.is_value,
         flags=_I,
         spans_lines=True,
@@ -308,7 +333,7 @@ RULES = (
     ),
     make_rule(
         "password",
-        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}(?:{VERB}|created|generated|issued)){{0,2}}:?\s{{1,4}}[`(\[]?"""
+        rf"""\b(?:{KEYS}|token|auth|secret)(?:\s{{1,4}}(?:{VERB}|created|generated|issued)){{0,2}}:?\s{{1,4}}(?!0x[0-9a-f]{{40}}\b)[`(\[]?"""
         r"""(?P<bare>(?=[^\s\d"'`)\]]{0,64}\d)[^\s<"'`)\]]{8,256})""",
         check=made_text.looks_made_in_prose,
         flags=_I,

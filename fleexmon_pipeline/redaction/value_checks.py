@@ -45,7 +45,7 @@ _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-ja
 # %(name)s of a statement; Terraform's (sensitive value)
 _STAND_IN = re.compile(
     r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
-    r"|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
+    r"|ENC\[[\w.-]{0,100}\]?|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
     re.DOTALL,
 )
 # `<your token>` in an example; not `<b>secret</b>`, and not what is a placeholder already.
@@ -69,6 +69,9 @@ _BOARD_PIN = re.compile(r"(?:gpio|[a-z]{1,3})[-_.]?\d{1,3}", re.IGNORECASE)
 _NEXT_NAME = re.compile(r"[\w.-]{1,60}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
 _STATUS = re.compile(r"[1-5]\d\d")
+# An account of Windows, an address in a ledger
+_PUBLIC_ID = re.compile(r"S-1-\d{1,3}(?:-\d{1,10}){1,15}|0x[0-9a-fA-F]{40}")
+_UNDER_SECRETS = re.compile(r"\bsecrets?\s{1,4}(?:versions|describe|access|get|delete|list|enable|disable)\b")
 _PARSED = re.compile(  # what a parser calls a token
     r"(?:unexpected|expected|illegal|unrecogni[sz]ed|unterminated|stray|lookahead|offending|next|near)"
     r"\s{1,4}[\"']?token\W{1,8}\Z",
@@ -81,7 +84,7 @@ def is_value(value: str, found: re.Match[str]) -> bool:
     """After a name and a sign: not a word that says what is wrong, not what stands for a value, not prose."""
     if value.strip(".:,;!").lower() in _PLAIN_WORDS or _repeats_its_name(value, found):
         return False
-    if _STAND_IN.fullmatch(value) or _is_unfilled(value) or _ALGORITHM.fullmatch(value):
+    if _STAND_IN.fullmatch(value) or _is_unfilled(value) or _ALGORITHM.fullmatch(value) or _PUBLIC_ID.fullmatch(value):
         return False
     if _is_name_of_secrets(value, found) or _is_example(value, found):
         return False
@@ -102,6 +105,8 @@ def _is_name_of_secrets(value: str, found: re.Match[str]) -> bool:
     if found.string[max(0, found.start() - 8) : found.start()].lower() == "no such ":
         return True
     name = found[0][: found.start(found.lastgroup or 0) - found.start()].rstrip("\"' :=").lower()
+    if name == "secret" and found.string[max(0, found.start() - 2) : found.start()] == "--":
+        return _names_one(value, found)
     return found.lastgroup == "bare" and name.endswith("secrets") and not is_mixed(value)
 
 
@@ -164,19 +169,30 @@ def are_values(values: str, found: re.Match[str]) -> bool:
     return not name.endswith(("ls", "ts", "ds", "ys")) or all(is_mixed(item) for item in items)
 
 
-def are_listed_secrets(values: str, found: re.Match[str]) -> bool:
-    """The entries of a list in YAML. Under `passwords` they are secrets, unless they are names or remarks; under
-    `secrets`, `tokens` and `keys` stand names as often, so only entries that no person names anything count."""
-    items = [item.strip("\"' \t") for item in re.split(r"\s*\n\s*- ", values.strip())]
-    items = [re.sub(r"""["']?\s+#.*$""", "", item) for item in items]
-    name = found[0].strip().partition(":")[0].strip("\"'").lower()
-    if any(_is_remark(item) for item in items):
-        return False
-    if name.rstrip("s").endswith(("password", "passwd", "passphrase", "pwd")):
-        return not any(
-            re.search(r"pass(?:word|wd)|\Apw", item.lower()) or _NAME_OF_SECRET.fullmatch(item) for item in items
-        )
-    return all(is_mixed(item) or re.fullmatch(r"[0-9a-fA-F]{24,}", item) for item in items)
+def is_listed_password(value: str, _: re.Match[str]) -> bool:
+    """An entry under `passwords`, of a list or map in YAML: one, unless it is a name, a remark, a path or a number."""
+    return not (
+        _is_remark(value)
+        or _NAMES_A_PASSWORD.search(value)
+        or _NAME_OF_SECRET.fullmatch(value)
+        or value.startswith(("/", "./"))
+        or _COUNT.fullmatch(value)
+    )
+
+
+def is_listed_secret(value: str, _: re.Match[str]) -> bool:
+    """An entry under `secrets`, `tokens` or `keys`, where names stand as often: one that no person gives as a name."""
+    return (is_mixed(value) or re.fullmatch(r"[0-9a-fA-F]{24,}", value) is not None) and not _is_remark(value)
+
+
+def is_listed_pair(value: str, _: re.Match[str]) -> bool:
+    """The second half of `ann:…` in a list of credentials; `users: [system:admin]` names a role."""
+    return re.fullmatch(r"[a-z]+(?:[_-][a-z]+)*|\d+", value) is None and _STAND_IN.fullmatch(value) is None
+
+
+def is_stored(value: str, _: re.Match[str]) -> bool:
+    """A value of an object that holds secrets: all but stand-ins."""
+    return _STAND_IN.fullmatch(value) is None and not (value[0] == "<" and _EXAMPLE.fullmatch(value))
 
 
 def are_codes(values: str, _: re.Match[str]) -> bool:
@@ -200,6 +216,16 @@ def is_no_word(value: str, found: re.Match[str]) -> bool:
 def is_no_word_and_given(value: str, found: re.Match[str]) -> bool:
     """In a column beside a name: `varchar` and `optional` say something of it."""
     return is_no_word(value, found) and is_given(value, found)
+
+
+def is_given_and_no_word(value: str, found: re.Match[str]) -> bool:
+    """What a command stores; `secret set for ann` and `config set password policy` are prose."""
+    return is_no_word(value, found) and is_given(value, found) and not _FIGURE.fullmatch(value)
+
+
+def is_odd_word(value: str, found: re.Match[str]) -> bool:
+    """In a sentence, without a digit: capitals within the word, as nobody writes one, `copperLantern`."""
+    return re.search(r"[a-z][A-Z]", value) is not None and is_said(value, found)
 
 
 def is_said_and_no_word(value: str, found: re.Match[str]) -> bool:
@@ -237,9 +263,19 @@ def is_option_value(value: str, found: re.Match[str]) -> bool:
     """Behind an option with two dashes stands its value, whatever word follows; but options are also spoken of."""
     if found.lastgroup != "bare":
         return is_value(value, found)
+    if found[0].startswith("--secret") and found[0][8] in " =" and _names_one(value, found):
+        return False
     return not (
         value.startswith(("-", "<(")) or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS
     ) and not (_STAND_IN.fullmatch(value) or _repeats_its_name(value, found))
+
+
+def _names_one(value: str, found: re.Match[str]) -> bool:
+    """`gcloud secrets versions access --secret=shop-db` names one; in `config set --secret apiUrl …` it is a flag."""
+    before = found.string[max(0, found.start() - 100) : found.start()]
+    return re.search(r"\bset\s", before) is not None or (
+        re.fullmatch(r"[a-z][a-z0-9_-]*", value) is not None and _UNDER_SECRETS.search(before) is not None
+    )
 
 
 def is_given(value: str, found: re.Match[str]) -> bool:
@@ -325,6 +361,10 @@ def is_neighbour(value: str, found: re.Match[str]) -> bool:
     if value.strip(".:,;!").lower() in _PLAIN_WORDS or any(map(str.isspace, value)):
         return False
     return found[0][0] != "[" or not re.fullmatch(r"[a-z_]+|[A-Z_]+", value)
+
+
+def is_no_uuid(value: str, found: re.Match[str]) -> bool:
+    return UUID.fullmatch(value) is None and is_value(value, found)
 
 
 def is_no_number(value: str, _: re.Match[str]) -> bool:
