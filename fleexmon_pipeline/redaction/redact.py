@@ -111,7 +111,7 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
             done.append((line, _apply(changed, in_line, addresses=False), values))
         known = _unmistakable(value for _, _, values in done for value in values)
         for line, redacted, values in done:
-            again = _without_repeats(redacted, known, lambda kind, value, values=values: _noted(values, kind, value))
+            again = _without_repeats(redacted, known, partial(_noted, values))
             yield again, _places(line, values) if values else []
 
 

@@ -122,7 +122,9 @@ def test_a_secret_apart_from_its_name_does_not_come_out(kind: str) -> None:
 
 
 def test_a_list_and_a_block_end_where_the_next_name_begins() -> None:
-    assert redact(f"passwords:\n- {SECRET}\n- b-{SECRET}\nport: 25") == "passwords:\n- <password>\n- <password>\nport: 25"
+    assert (
+        redact(f"passwords:\n- {SECRET}\n- b-{SECRET}\nport: 25") == "passwords:\n- <password>\n- <password>\nport: 25"
+    )
     assert redact(f"passwd: |\n  a\n  {SECRET}\nport: 25") == "passwd: |\n  <password>\nport: 25"
     assert len(list(redact_lines(f"passwords:\n- {SECRET}\n- b-{SECRET}\nport: 25".split("\n")))) == 4
 

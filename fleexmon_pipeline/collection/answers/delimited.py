@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from itertools import chain
+from itertools import chain, islice
 
 from fleexmon_pipeline.collection.answers.record_runs import MAX_KEPT_BYTES, Raw
+from fleexmon_pipeline.collection.answers.tables import is_of_types
 from fleexmon_pipeline.collection.reading.fields import named_like, ranked
 from fleexmon_pipeline.collection.reading.names import LIKE_A_TIME, MESSAGE_FIELDS, TEXT_FIELDS, TIME_FIELDS
 from fleexmon_pipeline.collection.records import RejectedError, read
@@ -25,10 +26,11 @@ MAX_BLANKS = 64  # before the first character of a body
 MAX_HEADER_LINES = 40  # Zeek has eight
 MIN_COLUMNS, MAX_COLUMNS = 2, 500
 ROWS_A_RUN = 1_000
+MAX_TITLE_LINES = 5  # above the header: what was asked for, by whom and when
 MAX_LINE_BYTES = 1_000_000  # of a row; csv itself limits a field to 131,072 characters
 
 _SEPARATORS = ("\t", ",", ";", "|")
-_NAME = re.compile(r"[A-Za-z_@*$][\w@ .()/:*$-]{0,60}")
+_NAME = re.compile(r"#|[A-Za-z_@*$][\w@ .()/:*$-]{0,60}")
 _FIELDS = re.compile(r"#\s?fields:?\s+(?P<names>\S.*)", re.IGNORECASE)
 _DATE = re.compile(r"#\s?date:\s+(?P<date>\S.*)", re.IGNORECASE)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -37,7 +39,7 @@ _HALF_A_DAY = 12  # hours: a clock that goes back by more has passed midnight
 
 @dataclass
 class Table:
-    """Column names, the separator of values, and the day of rows that have only a time.
+    """Column names, the separator of values, the lines above the header, and the day of rows that have only a time.
 
     is_commented: the header is made of `#` lines (`#Fields`, `#Date`), and more of them may come between the rows.
     """
@@ -46,20 +48,26 @@ class Table:
     separator: str
     is_commented: bool = False
     day: date | None = None
+    titles: int = 0
     _last_hour: int = field(default=-1, init=False)
 
     def records(self, chunks: Iterable[bytes]) -> Iterator[list[Raw]]:
-        """`chunks` begin with the header. A row that csv cannot read becomes a JSON string, which is no record."""
-        rows = csv.reader(self._lines(chunks), delimiter=self.separator, skipinitialspace=self.separator == " ")
+        """`chunks` begin with the header, or its titles. A row of types below it is left out. A row that
+        csv cannot read becomes a JSON string, which is no record."""
+        lines = islice(self._lines(chunks), self.titles, None)
+        rows = csv.reader(lines, delimiter=self.separator, skipinitialspace=self.separator == " ")
         records: list[Raw] = []
-        is_header = not self.is_commented
+        is_header = may_be_types = not self.is_commented
         while (row := _next_row(rows)) is not None:
             if isinstance(row, str):
                 records.append(json.dumps(row).encode())
             elif is_header or not row:
                 is_header = is_header and not row
+            elif may_be_types and is_of_types(row):
+                may_be_types = False
             else:
                 records.append(self.record(row))
+                may_be_types = False
             if len(records) >= ROWS_A_RUN:
                 yield records
                 records = []
@@ -120,15 +128,21 @@ def detect_table(chunks: Iterator[bytes]) -> tuple[Table | None, Iterator[bytes]
 
 
 def table_in_text(head: bytes) -> Table | None:
-    """The table whose header begins a body, if its first row is a log record, or if there is no row at all."""
+    """The table whose header begins a body, if its first row is a log record, or if there is no row at all. A few lines
+    may be above the header, `sep=,` or a title, if a row is below it."""
     lines = [line.removesuffix("\r") for line in head[:MAX_HEAD_BYTES].decode("utf-8", "replace").split("\n")]
-    table = _commented_header(lines) if lines[0][:1] == "#" else _plain_header(lines[0])
-    if table is None or not _has_a_time(table.names):
-        return None
-    first = next(replace(table).records([head[:MAX_HEAD_BYTES]]), [])
-    if first:
-        return table if _is_record(bytes(first[0])) else None
-    return table if len(head) < MAX_HEAD_BYTES and (table.is_commented or _has_a_message(table.names)) else None
+    commented = _commented_header(lines) if lines[0][:1] == "#" else None
+    plain = (_plain_header(line) for line in lines[: MAX_TITLE_LINES + 1])
+    for titles, table in enumerate([commented] if commented else plain):
+        if table is None or not _has_a_time(table.names):
+            continue
+        table.titles = titles
+        first = next(replace(table).records([head[:MAX_HEAD_BYTES]]), [])
+        if first and _is_record(bytes(first[0])):
+            return table
+        if not first and not titles and len(head) < MAX_HEAD_BYTES:
+            return table if table.is_commented or _has_a_message(table.names) else None
+    return None
 
 
 def _next_row(rows: Iterator[list[str]]) -> list[str] | str | None:

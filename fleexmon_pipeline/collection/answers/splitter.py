@@ -22,13 +22,18 @@ from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
 from fleexmon_pipeline.collection.answers.spread_records import SpreadRecords
 from fleexmon_pipeline.collection.answers.tables import (
+    ROWS_TO_SEE,
+    START_OF_ROW,
+    are_rows,
     header_of,
     is_row,
     is_stream,
     lines_of_stream,
     row_of,
+    row_of_types,
     row_without_names,
 )
+from fleexmon_pipeline.collection.answers.timed_maps import by_time
 from fleexmon_pipeline.collection.answers.whole import (
     RECORD_FIELDS,
     has_its_fields,
@@ -92,7 +97,7 @@ class Splitter:
         else:
             yield from self._of_json(parts)
 
-    def _of_json(self, parts: Iterator[bytes]) -> Iterator[Run]:
+    def _of_json(self, parts: Iterator[bytes]) -> Iterator[Run]:  # noqa: PLR0912 - a branch for each form
         buffer = bytearray()
         for chunk in parts:
             buffer += chunk
@@ -109,8 +114,9 @@ class Splitter:
                 yield from self._array(buffer, parts, opening=b'{"logs":[')
                 return
             if _START_OF_ARRAY.match(buffer):
-                del buffer[:1]
-                yield from self._array(buffer, parts, opening=b"[")
+                if START_OF_ROW.match(buffer) and buffer.count(b"\n") < ROWS_TO_SEE and len(buffer) < MAX_BANNER_BYTES:
+                    continue
+                yield from self._list(buffer, parts)
                 return
             end, is_object = buffer.find(b"\n"), buffer[:1] == b"{"
             if end >= 0 and (_is_record(bytes(buffer[:end])) or _has_record_line(buffer, end)):
@@ -124,7 +130,18 @@ class Splitter:
             if len(buffer) > MAX_UNRECOGNISED_BYTES:
                 size = f"{MAX_UNRECOGNISED_BYTES:,}"
                 raise NotAnAnswerError(f"an object of more than {size} bytes: {clip(bytes(buffer))}")
-        yield from self._whole(bytes(buffer))
+        if _START_OF_ARRAY.match(buffer):
+            yield from self._list(buffer, parts)
+        else:
+            yield from self._whole(bytes(buffer))
+
+    def _list(self, buffer: bytearray, chunks: Iterator[bytes]) -> Iterator[Run]:
+        """An array, or a row of a table a line."""
+        if are_rows(buffer[:MAX_BANNER_BYTES]):
+            yield from self._lines(buffer, chunks, of_rows=True)
+        else:
+            del buffer[:1]
+            yield from self._array(buffer, chunks, opening=b"[")
 
     def _array(self, buffer: bytearray, chunks: Iterator[bytes], *, opening: bytes) -> Iterator[Run]:
         """Records of an array. `buffer` begins after its opening bracket."""
@@ -178,15 +195,18 @@ class Splitter:
         else:
             self.broken = f"the answer continues after its list of {self._count:,} records"
 
-    def _lines(self, buffer: bytearray, chunks: Iterator[bytes], *, of_lists: bool = False) -> Iterator[Run]:
-        """Lines of one object or one list each. The last may be cut; any other bad line is a record to reject."""
+    def _lines(
+        self, buffer: bytearray, chunks: Iterator[bytes], *, of_lists: bool = False, of_rows: bool = False
+    ) -> Iterator[Run]:
+        """Lines of one object, one list or one row each. The last may be cut; any other bad line is a record to
+        reject."""
         spread = SpreadRecords()
         while True:
             *whole, rest = bytes(buffer).split(b"\n")
             lines = [line for line in whole if line[-1:] == b"}"]
             if spread.has_begun or len(lines) < len(whole):  # rare: a record spans several lines, or a line is blank
                 lines = [line for line in whole if line.strip()]
-                lines = lines if of_lists else list(spread.whole(lines))
+                lines = lines if of_lists or of_rows else list(spread.whole(lines))
             if b"\0" in buffer:  # from a file that was truncated while it was being written
                 lines = [text for line in lines if (text := line.lstrip(b"\0")).strip()]
             raws = [raw for line in lines for raw in _listed_in(line)] if of_lists else lines
@@ -211,7 +231,7 @@ class Splitter:
             if is_one := len(kept) == 1 and _is_object(kept[0]):
                 buffer.clear()
             yield self._counted(Run(kept if is_one else [line for line in kept if line != buffer]), sum(map(len, kept)))
-        if _is_object(bytes(buffer)) or (of_lists and buffer.rstrip().endswith(b"]")):
+        if _is_object(bytes(buffer)) or ((of_lists or of_rows) and buffer.rstrip().endswith(b"]")):
             yield self._counted(Run(_listed_in(bytes(buffer)) if of_lists else [bytes(buffer)]), len(buffer))
         elif buffer.strip():
             self.broken = f"the answer breaks off after {self._count:,} records"
@@ -253,6 +273,8 @@ class Splitter:
         """Rows, `[["time", "message"], ["2026-…", "…"]]`, as records, with or without a header; Loki's streams as their
         lines."""
         first = b"" if run.is_common() or not len(run) else next(iter(run), b"")
+        if first and by_time(first):
+            return Run([record for raw in run for record in by_time(raw) or [raw]], too_long=run.too_long)
         if first and is_stream(first):
             return Run([line for raw in run for line in lines_of_stream(raw)], too_long=run.too_long)
         if bytes(memoryview(first)[:1]) != b"[":
@@ -263,6 +285,8 @@ class Splitter:
         if not self._count and not self._names:
             self._names = header_of(raws[0])
             raws = raws[1:] if self._names else raws
+        if self._names and not self._count and raws and row_of_types(raws[0]):
+            raws = raws[1:]
         if not self._names and bytes(memoryview(raws[0])[:MAX_BEFORE_RECORD]).translate(None, b" \n\t\r")[:2] == b"[{":
             return Run([record for raw in raws for record in _listed_in(bytes(raw))], too_long=run.too_long)  # pages
         return Run([row_of(self._names, raw) for raw in raws], too_long=run.too_long) if self._names else run

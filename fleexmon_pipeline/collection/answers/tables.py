@@ -7,12 +7,13 @@ Finding the table in an answer: `whole.py`.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
 
 from fleexmon_pipeline.collection.answers.record_runs import Raw
-from fleexmon_pipeline.collection.reading.names import TIME_FIELDS
+from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS, TIME_FIELDS
 from fleexmon_pipeline.collection.times.epochs import MIN_TIME, RejectedError
 from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.levels import known_level
@@ -35,6 +36,17 @@ _LEVEL_LABELS = ("level", "detected_level", "severity")
 MAX_HEAD = 400  # bytes of a list in which the first stream's name stands
 _TYPES = frozenset(("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS"))  # DynamoDB
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+ROWS_TO_SEE = 3  # lines: names, types and a row
+START_OF_ROW = re.compile(rb'\[\s*(?:"|-?\d|true|false|null)')
+_OF_CELLS = re.compile(rb'\[\s*\{\s*"[^"]{1,40}"\s*:\s*\[\s*\{')
+_OF_A_COLUMN = frozenset((*TIME_FIELDS, *MESSAGE_FIELDS, "level", "severity"))
+# Types of columns, as stores call them
+_TYPE = re.compile(
+    r"(?:(?:nullable|lowcardinality|array)\()*(?:date|datetime|datetime64|date32|timestamp\w{0,12}|time"
+    r"|u?int\d{0,3}|bigint|smallint|integer|float\d{0,2}|double(?: precision)?|decimal|numeric|bool(?:ean)?|string|fixedstring|text|varchar|char|keyword"
+    r"|json|uuid|ipv[46]|enum\d{0,2}|object|dynamic)(?:\([^()]{0,200}\))?\)*",
+    re.IGNORECASE,
+)
 
 
 def tables_in(fields: dict[str, msgspec.Raw]) -> list[list[Raw]]:
@@ -63,7 +75,12 @@ def columns_by_name(fields: dict[str, msgspec.Raw]) -> list[Raw]:
     columns = list(lists.values())
     if len(columns) < MIN_COLUMNS or not all(columns) or any(isinstance(column[0], dict) for column in columns):
         return []
-    return _turned(list(lists), columns)
+    return _turned([_of_one(name) for name in lists], columns)
+
+
+def _of_one(name: str) -> str:
+    """`timestamps` of a column holds a `timestamp` in each row."""
+    return name[:-1] if name.lower()[-1:] == "s" and name.lower()[:-1] in _OF_A_COLUMN else name
 
 
 def _of_columns(fields: dict[str, msgspec.Raw]) -> list[Raw]:
@@ -95,7 +112,39 @@ def _turned(names: list[str], columns: list[Any]) -> list[Raw]:
     lengths = {len(column) if isinstance(column, list) else 0 for column in columns}
     if len(lengths) != 1 or not max(lengths):
         return []
-    return [_encoded(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    return [encoded(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def table_of_cells(value: msgspec.Raw) -> list[Raw]:
+    """Rows whose cells are objects of one value, the first of which has the names: Athena's `{"Data": [{"VarCharValue":
+    …}]}`."""
+    rows = _decoded(bytes(value)) if _OF_CELLS.match(bytes(value)[:MAX_HEAD]) else None
+    rows = [_cells(row) for row in rows] if isinstance(rows, list) else []
+    if not rows or not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+        return []
+    names = _columns(msgspec.Raw(_encoded_list(rows[0])))
+    return [encoded(dict(zip(names, row, strict=True))) for row in rows[1:]] if names else []
+
+
+def is_of_types(cells: Any) -> bool:
+    """Whether a row has the types of the columns, as ClickHouse writes them below the names."""
+    return isinstance(cells, list) and all(isinstance(cell, str) and _TYPE.fullmatch(cell.strip()) for cell in cells)
+
+
+def row_of_types(raw: Raw) -> bool:
+    return is_of_types(_decoded(bytes(raw)))
+
+
+def are_rows(head: bytes | bytearray) -> bool:
+    """Whether the first two lines are rows of a table, or the names of its columns and a row."""
+    lines = bytes(head).split(b"\n")[:ROWS_TO_SEE]
+    first, *others = [line for line in lines if line.strip()] or [b""]
+    if not others or not START_OF_ROW.match(first):
+        return False
+    width = len(header_of(first))
+    return (is_row(first) and is_row(others[0])) or (
+        width > 0 and (is_row(others[0]) or (row_of_types(others[0]) and is_row(others[-1])))
+    )
 
 
 def header_of(raw: Raw) -> list[str]:
@@ -106,13 +155,13 @@ def header_of(raw: Raw) -> list[str]:
 def row_of(names: list[str], raw: Raw) -> Raw:
     """A row after a header as a record; a row of another width stays as it is."""
     row = _decoded(bytes(raw))
-    return _encoded(dict(zip(names, row, strict=True))) if isinstance(row, list) and len(row) == len(names) else raw
+    return encoded(dict(zip(names, row, strict=True))) if isinstance(row, list) and len(row) == len(names) else raw
 
 
 def is_row(raw: Raw) -> bool:
     """Whether a list is a row of values: one of its cells is a time, so it is no header."""
     cells = _decoded(bytes(raw)) if bytes(memoryview(raw)[:1]) == b"[" else None
-    return isinstance(cells, list) and _time_cell(cells) is not None
+    return isinstance(cells, list) and time_cell(cells) is not None
 
 
 def row_without_names(raw: Raw) -> Raw:
@@ -120,7 +169,7 @@ def row_without_names(raw: Raw) -> Raw:
     first word that is a level, and the only text, or the longest of several words, are told by their values. Other rows
     stay as they are, to be rejected."""
     cells = _decoded(bytes(raw)) if bytes(memoryview(raw)[:1]) == b"[" else None
-    at = _time_cell(cells) if isinstance(cells, list) else None
+    at = time_cell(cells) if isinstance(cells, list) else None
     if not isinstance(cells, list) or at is None:
         return raw
     rest = {place: cell for place, cell in enumerate(cells) if place != at and cell is not None}
@@ -133,10 +182,10 @@ def row_without_names(raw: Raw) -> Raw:
     if not prose and len(texts) != 1:
         return raw  # a logger, a host, or the message
     record["message"] = rest.pop(max(prose or texts, key=lambda place: len(rest[place])))
-    return _encoded(record | {f"column {place + 1}": cell for place, cell in rest.items()})
+    return encoded(record | {f"column {place + 1}": cell for place, cell in rest.items()})
 
 
-def _time_cell(cells: list[Any]) -> int | None:
+def time_cell(cells: list[Any]) -> int | None:
     """The first cell with a time, among the first of a row."""
     for place, cell in enumerate(cells[:MAX_CELLS_BEFORE_A_TIME]):
         if isinstance(cell, (str, int, float)) and not isinstance(cell, bool) and len(str(cell)) >= MIN_TIME_LENGTH:
@@ -159,7 +208,7 @@ def table_in(fields: dict[str, msgspec.Raw]) -> list[Raw] | None:
     place, names = named
     for name, value in lists.items():
         if name != place and bytes(value)[:1] == b"[" and (rows := _rows(value, len(names))) is not None:
-            return [_encoded(dict(zip(names, row, strict=True))) for row in rows]
+            return [encoded(dict(zip(names, row, strict=True))) for row in rows]
     return None
 
 
@@ -170,7 +219,7 @@ def paired(raw: bytes) -> bytes | None:
         return None
     for name, value in _PAIRS:
         if all(isinstance(pair.get(name), str) and value in pair for pair in pairs):
-            return _encoded({pair[name]: pair[value] for pair in pairs})
+            return encoded({pair[name]: pair[value] for pair in pairs})
     return None
 
 
@@ -185,9 +234,7 @@ def streams_in(value: msgspec.Raw) -> list[Raw]:
         for line in lines:
             if not isinstance(line, list) or len(line) < MIN_COLUMNS:
                 return []
-            records.append(
-                _encoded({"timestamp": line[0], "message": line[1], "metadata": labels, **_level_in(labels)})
-            )
+            records.append(encoded({"timestamp": line[0], "message": line[1], "metadata": labels, **_level_in(labels)}))
     return records
 
 
@@ -217,7 +264,7 @@ def untyped(raw: bytes) -> bytes | None:
     values = list(record.values())
     if not all(isinstance(value, dict) and len(value) == 1 and not _TYPES.isdisjoint(value) for value in values):
         return None
-    return _encoded({name: next(iter(value.values())) for name, value in record.items()})
+    return encoded({name: next(iter(value.values())) for name, value in record.items()})
 
 
 def _columns(value: msgspec.Raw) -> list[str]:
@@ -249,9 +296,10 @@ def _rows(value: msgspec.Raw, width: int) -> list[list[Any]] | None:
 
 
 def _cells(row: Any) -> Any:
-    """BigQuery: `{"f": [{"v": "…"}, …]}`."""
-    if isinstance(row, dict) and isinstance(row.get("f"), list):
-        return [cell.get("v") if isinstance(cell, dict) else cell for cell in row["f"]]
+    """BigQuery's `{"f": [{"v": "…"}, …]}`, and of others: a list of objects with one value each."""
+    cells = next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else None
+    if isinstance(cells, list) and all(not isinstance(cell, dict) or len(cell) <= 1 for cell in cells):
+        return [next(iter(cell.values()), None) if isinstance(cell, dict) else cell for cell in cells]
     return row
 
 
@@ -262,5 +310,9 @@ def _decoded(raw: bytes) -> Any:
         return None
 
 
-def _encoded(record: dict[str, Any]) -> bytes:
+def _encoded_list(cells: list[Any]) -> bytes:
+    return json.dumps(cells, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def encoded(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -24,12 +24,14 @@ from fleexmon_pipeline.collection.answers.tables import (
     paired,
     row_without_names,
     streams_in,
+    table_of_cells,
     tables_in,
     untyped,
 )
+from fleexmon_pipeline.collection.answers.timed_maps import by_time
 from fleexmon_pipeline.collection.reading.message_fields import is_of_error
 from fleexmon_pipeline.collection.reading.text_times import time_in_text
-from fleexmon_pipeline.collection.records import RejectedError, explain, read
+from fleexmon_pipeline.collection.records import RejectedError, explain, read, read_time
 
 MAX_LIST_DEPTH = 6  # New Relic's answers have their list at the fifth level
 MAX_MORE_DEPTH = 3  # of statements beside a list, such as Relay's `pageInfo`
@@ -72,6 +74,8 @@ def records_of(body: bytes) -> list[Raw]:
 
     EmptyBodyError: it has a list for records, which is empty.
     """
+    if records := by_time(body):
+        return records
     fields = _fields_or_none(body)
     if records := _by_key(fields) or _good(columns_by_name(fields)):
         return records
@@ -167,19 +171,13 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
     Some APIs sort by level: `{"info": […], "error": […]}`. A record in several lists is taken once.
     """
     fields = dict(islice(_fields_or_none(body).items(), MAX_FIELDS_LOOKED_AT))
-    for table in (*tables_in(fields), *map(streams_in, fields.values())):
+    for table in (*tables_in(fields), *map(streams_in, fields.values()), *map(table_of_cells, fields.values())):
         if not table:
             continue
         if _is_log_record(bytes(table[0])):
             return table
     values = [value for name, value in fields.items() if name.lower() not in _OF_FAULTS or _begins_well(value)]
-    found: list[Raw] = []
-    seen: set[bytes] = set()
-    for records in filter(None, map(_records_in, values)):
-        fresh = [record for record in records if bytes(record) not in seen] if seen else records
-        found += fresh
-        seen.update(map(bytes, fresh))
-    if found or (found := next(filter(None, map(_lines_in, values)), [])):
+    if found := _gathered(map(_records_in, values)) or _gathered(map(_lines_in, values)):
         return found
     for name, value in fields.items():
         keyed = _by_key(_fields_or_none(value), alone=name.lower().endswith(LISTS_OF_RECORDS))
@@ -193,6 +191,17 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
             if records := [record for element in _objects_in(value) for record in _listed(element, depth + 1)]:
                 return records
     return []
+
+
+def _gathered(parts: Iterable[list[Raw]]) -> list[Raw]:
+    """The records of all parts; one that is in several counts once."""
+    found: list[Raw] = []
+    seen: set[bytes] = set()
+    for records in filter(None, parts):
+        fresh = [record for record in records if bytes(record) not in seen] if seen else records
+        found += fresh
+        seen.update(map(bytes, fresh))
+    return found
 
 
 def _begins_well(value: msgspec.Raw) -> bool:
@@ -219,6 +228,8 @@ def _by_key(fields: dict[str, msgspec.Raw], *, alone: bool = False) -> list[Raw]
 
 
 def _records_in(value: msgspec.Raw) -> list[Raw]:
+    if timed := by_time(value):
+        return timed
     try:
         records: Sequence[Raw] = [_unwrapped(raw) for raw in _raws(value)] if bytes(value)[:1] == b"[" else []
     except _UNREADABLE:
@@ -235,8 +246,15 @@ def _records_in(value: msgspec.Raw) -> list[Raw]:
 
 
 def _is_line(raw: bytes) -> bool:
-    """Whether a text is a line of a log."""
-    return time_in_text(_text_of(raw)) is not None
+    """Whether a text is a line of a log, and more than a time: those are a column."""
+    text = _text_of(raw)
+    if time_in_text(text) is None:
+        return False
+    try:
+        read_time(text)
+    except RejectedError:
+        return True
+    return False
 
 
 def _text_of(raw: Raw) -> str:

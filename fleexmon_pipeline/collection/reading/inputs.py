@@ -316,7 +316,9 @@ def _text(raw: bytes, previous: datetime | None) -> TextLine:
 
 def _goes_on_with(raw: bytes, before: str) -> bool:
     """Whether an object without a time belongs to the line of text before it: `Request failed:`, and then its body."""
-    return raw[:1] == b"{" and before[:1] not in ("", "{") and (b'{  "' in raw[:40] or before.rstrip().endswith(":"))
+    if raw[:1] != b"{" or before[:1] in ("", "{"):
+        return False
+    return b'{  "' in raw[:40] or before.rstrip().endswith(":") or _NOT_JSON.match(raw) is not None
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -329,6 +331,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     return record
 
 
+_NOT_JSON = re.compile(rb"\{\s{0,8}[^\s\"}]")  # `{:type :x}` of Clojure, `{Host:db}` of Go
 _BEGIN_RECORDS = (b"{", b"<")  # that may be spread over several lines
 NO_TIME = "noTime"  # metadata of a line without a time: the reason
 _DATE_IN_DOUBT = re.compile(r"[\W_]{0,3}([01]?\d/[01]?\d/(?:19|20)\d\d)[ T:,]")
