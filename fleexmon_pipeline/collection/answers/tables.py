@@ -43,7 +43,8 @@ _OF_A_COLUMN = frozenset((*TIME_FIELDS, *MESSAGE_FIELDS, "level", "severity"))
 # Types of columns, as stores call them
 _TYPE = re.compile(
     r"(?:(?:nullable|lowcardinality|array)\()*(?:date|datetime|datetime64|date32|timestamp\w{0,12}|time"
-    r"|u?int\d{0,3}|bigint|smallint|integer|float\d{0,2}|double(?: precision)?|decimal|numeric|bool(?:ean)?|string|fixedstring|text|varchar|char|keyword"
+    r"|u?int\d{0,3}|bigint|smallint|integer|float\d{0,2}|double(?: precision)?|decimal|numeric|bool(?:ean)?"
+    r"|string|fixedstring|text|varchar|char|keyword"
     r"|json|uuid|ipv[46]|enum\d{0,2}|object|dynamic)(?:\([^()]{0,200}\))?\)*",
     re.IGNORECASE,
 )
