@@ -49,7 +49,7 @@ _NAMES_IN_A_MAP = (
     "min|max|length|history|age|policy|file|path|name|type|url|host|port|user|login|key|id|value|enabled|version"
 )
 _MAP_VALUE = (
-    rf"""(?<![\w.@-])(?!(?:{_NAMES_IN_A_MAP})\w{{0,16}}:)[\w.@-]{{1,60}}:[ \t]{{1,8}}"""
+    rf"""(?<![\w.@-])(?!(?:{_NAMES_IN_A_MAP})[_A-Za-z-]{{0,16}}:)[\w.@-]{{1,60}}:[ \t]{{1,8}}"""
     r"""(?:"(?P<double>[^"\n]{1,400})"|'(?P<single>[^'\n]{1,400})'|(?P<w>[^\s"'{[#&*!|>][^\s]{3,400}))"""
     r"""(?=[ \t\r]{0,8}(?:#[^\n]{0,200})?(?:\n|\Z))"""
 )

@@ -36,7 +36,7 @@ _LINK = (
     r"(?:\s{0,4}[:=]\s{0,4}(?:expected|got|was|is)?\s{0,4}|\s{1,4}(?:expected|got)\s{1,4}"
     r"|(?:\s{1,4}(?:is|was|has been|ist|war)(?:\s(?:now|currently|then))?)?"
     rf"\s{{1,4}}{_CHANGED}\s{{1,4}}to\s{{1,4}}"
-    r"|\s{1,4}(?:is|was|ist|war|lautet|est|es|è)\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
+    r"|\s{1,4}(?:is|was|ist|war|lautet|est|es|è):?\s{1,4}(?:now\s{1,4}|currently\s{1,4})?)"
 )
 _QUOTED = (
     r"""[(\[]?(?:"(?P<double>[^"\n]{3,256})"|'(?P<single>[^'\n]{3,256})'|`(?P<tick>[^`\n]{3,256})`)"""
@@ -58,6 +58,12 @@ RULES = (
     make_rule(  # without a digit: "password for ann is copperLantern"
         "password",
         rf"(?<![\w/-])(?:{WORDS}){_OF_SOMETHING}{{1,3}}{_LINK}(?P<bare>(?-i:(?=\S{{0,64}}[a-z][A-Z]))[A-Za-z][^\s\"'`<>()\[\]]{{5,256}})",
+        check=value_checks.is_odd_word,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"\b(?:using|with)\s{{1,4}}(?:the\s{{1,4}})?(?:{WORDS})\s{{1,4}}(?P<bare>(?-i:(?=\S{{0,64}}[a-z][A-Z]))[A-Za-z][^\s\"'`<>()\[\]]{{5,256}})",
         check=value_checks.is_odd_word,
         flags=_I,
     ),

@@ -22,7 +22,7 @@ _GIVEN = r"""["']?(?P<v>[^\s"'=<>$@./-][^\s"']{2,512})"""  # no path, variable o
 _STORE = r"(?:secrets?|user-secrets)\s{1,4}(?:set|put|add|create|update|write)"
 _SETTING = (
     r"(?:config|configure|variables?|vars?|kv|env|environment|properties|settings?)\s{1,4}"
-    r"(?:set|put|add|create|update|write)"
+    r"(?:--?[\w-]{1,30}\s{1,4}){0,3}(?:set|put|add|create|update|write)"
 )
 _FLAG = r"--(?:secret|sensitive|masked?|secure)\b"
 # What reads a pipe and stores nothing
@@ -61,6 +61,20 @@ RULES = (
     ),
     make_rule(
         "password",
+        rf"\b(?:{_STORE})\s[^\n|;]{{0,160}}?--(?:secret-)?(?:value|body|data|string)[ =]{{1,4}}{_GIVEN}",
+        hint=hint_of(_STORE, _I),
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
+        rf"""(?:{NAME}|_pass)(?=[\s"'])[^\n|;<]{{0,60}}<<<\s{{0,4}}{_GIVEN}""",
+        hint=r"<<<\s{0,4}[\"']?[^\s\"'=<>$@./-]",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
+    make_rule(
+        "password",
         rf"\b(?:{_SETTING})\s{{1,4}}{_OPTIONS}{_NAMED_KEY}\s{{1,4}}{_GIVEN}",
         hint=hint_of(_SETTING, _I),
         check=value_checks.is_given_and_no_word,
@@ -85,7 +99,7 @@ RULES = (
         "password",
         r"""\b(?:echo|printf|print|Write-Output)\s{1,4}(?:-n\s{1,4}|["']%s(?:\\n)?["']\s{1,4}|%s\s{1,4})?"""
         r"""["']?(?P<v>[^\s"'|$<>][^\s"'|]{2,512})["']?"""
-        rf"""\s{{0,4}}\|(?!\s{{0,4}}{_FILTERS})[^|\n]{{0,120}}?(?:\bsecrets?\b|passwor?d|passcode|passphrase|token|credential|api[-_]?key)""",
+        rf"""\s{{0,4}}\|(?!\s{{0,4}}{_FILTERS})[^|\n]{{0,120}}?(?:\bsecrets?\b|passwor?d|passwd|passcode|passphrase|token|credential|api[-_]?key)""",
         hint=r"(?i:(?:echo|printf?|write-output)\s[^|\n]*\|)",
         check=value_checks.is_given_and_no_word,
         flags=_I,

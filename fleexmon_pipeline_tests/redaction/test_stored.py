@@ -18,12 +18,16 @@ LEAKS = {
         "nx config set pgUrl %s --secret",
         "nx variables create SMTP_PASSWORD %s",
         "nx config set mailPassword %s",
+        "harbourctl secret set --vault blue --name pg --value %s",
+        "nx config --global set credential.password %s",
+        "nx env add PG_PASSWORD production <<< %s",
         "New-Item -Path Env:HARBOUR_TOKEN -Value %s",
         "crypt '%s' --name 'smtp_password'",
     ],
     "pipes": [
         "echo %s | harbourctl secret put PG_URL",
         "printf %%s %s | kv write password -",
+        "echo %s | openssl passwd -stdin",
         "Write-Output '%s' | Set-Passphrase -Stdin",
     ],
     "marks": [
@@ -41,6 +45,7 @@ LEAKS = {
     ],
     "lists and maps": [
         "passwords:\n  ann: %s\n  bo: other",
+        'passphrases:\n  host1: "%s"\n',
         "basic_auth:\n  - ann:%s\n",
         "community_strings:\n  - '%s'\n",
         "signing_key = <<-EOT\n  abc\n  %s\nEOT\nname = 1",
@@ -56,6 +61,7 @@ LEAKS = {
         "initial password (without the quotes): '%s'",
         "Password generated: %s",
         "Kennwort für Benutzer ann lautet %s",
+        "Kennwort für ann lautet: %s",
         "mot de passe pour ann est « %s »",
         "unsealed secret blue/pg => %s",
         "== Start token ==\n==      ==\n==   %s   ==",
@@ -110,6 +116,7 @@ def test_what_is_stored_or_marked_and_is_no_secret_stays(line: str) -> None:
 
 def test_a_password_of_letters_alone_is_told_by_the_capitals_within_it() -> None:
     assert WORD not in redact(f"the password for account 'bo' is {WORD}.")
+    assert WORD not in redact(f"the first login is bo with password {WORD}")
     assert redact("the password for account 'bo' is Unknown.") == "the password for account 'bo' is Unknown."
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.collection.answers.record_runs import Raw
-from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS, TIME_FIELDS
+from fleexmon_pipeline.collection.reading.names import MESSAGE_FIELDS, TEXT_FIELDS, TIME_FIELDS
 from fleexmon_pipeline.collection.times.epochs import MIN_TIME, RejectedError
 from fleexmon_pipeline.collection.times.value import read_time
 from fleexmon_pipeline.levels import known_level
@@ -39,7 +39,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 ROWS_TO_SEE = 3  # lines: names, types and a row
 START_OF_ROW = re.compile(rb'\[\s*(?:"|-?\d|true|false|null)')
 _OF_CELLS = re.compile(rb'\[\s*\{\s*"[^"]{1,40}"\s*:\s*\[\s*\{')
-_OF_A_COLUMN = frozenset((*TIME_FIELDS, *MESSAGE_FIELDS, "level", "severity"))
+_OF_A_COLUMN = frozenset((*TIME_FIELDS, *MESSAGE_FIELDS, *TEXT_FIELDS, "level", "severity"))
 # Types of columns, as stores call them
 _TYPE = re.compile(
     r"(?:(?:nullable|lowcardinality|array)\()*(?:date|datetime|datetime64|date32|timestamp\w{0,12}|time"

@@ -184,9 +184,9 @@ def _listed(body: Raw, depth: int = 0) -> list[Raw]:
         if keyed:
             return keyed
     if depth < MAX_LIST_DEPTH:
-        for value in values:
-            if bytes(value)[:1] == b"{" and (records := _listed(value, depth + 1)):
-                return records
+        inner = (value for value in values if bytes(value)[:1] == b"{")
+        if records := _gathered(_listed(value, depth + 1) for value in inner):  # `{"web": {"logs": …}, "db": …}`
+            return records
         for value in values:
             if records := [record for element in _objects_in(value) for record in _listed(element, depth + 1)]:
                 return records
