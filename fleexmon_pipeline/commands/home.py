@@ -17,12 +17,13 @@ from pathlib import Path
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.terminal import CommandError
 from fleexmon_pipeline.database.server import configured_url, database_url
+from fleexmon_pipeline.lookup.schedules import Up
 from fleexmon_pipeline.wording import one_line
 
 MAX_HOMES = 20  # in the list
 MAX_NAMED = 5
-UP_LOCK = "up.lock"  # in a home: locked while `up` runs there; its time is when that `up` started
-_LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05  # `up_since` holds the lock for microseconds
+UP_LOCK = "up.lock"  # in a home: locked while `up` runs there; its time is when `up` started, or stopped
+_LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05  # `up_of` holds the lock for microseconds
 
 
 class NoHomeError(CommandError):
@@ -43,24 +44,28 @@ def existing_database_url() -> str:
 def only_up(home: Path) -> Iterator[bool]:
     """Hold the lock of `up` for this home. False if another `up` holds it."""
     with (home / UP_LOCK).open("a") as lock:
-        locked = _lock(lock.fileno())
-        if locked:
+        if not _lock(lock.fileno()):
+            yield False
+            return
+        os.utime(lock.fileno())
+        try:
+            yield True
+        finally:
             os.utime(lock.fileno())
-        yield locked
 
 
-def up_since(home: Path) -> datetime | None:
-    """When the `up` of this home started; None if none runs, or if that cannot be read."""
+def up_of(home: Path) -> Up | None:
+    """The `up` of this home; None if there never was one, or if that cannot be read."""
     try:
         with (home / UP_LOCK).open() as lock:
-            started = datetime.fromtimestamp(os.fstat(lock.fileno()).st_mtime, UTC)
+            at = datetime.fromtimestamp(os.fstat(lock.fileno()).st_mtime, UTC)
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return started
+                return Up(running=True, at=at)
+            return Up(running=False, at=at)
     except OSError:
-        pass
-    return None
+        return None
 
 
 def _lock(lock: int) -> bool:

@@ -42,10 +42,18 @@ class Schedules:
     starting_since: datetime | None = None
 
 
-def read_schedules(url: str | None = None, *, now: datetime, up_since: datetime | None = None) -> Schedules:
+@dataclass(frozen=True)
+class Up:
+    """`fleexmon up` of a home. `at`: when it started; when it stopped if it is not running."""
+
+    running: bool
+    at: datetime
+
+
+def read_schedules(url: str | None = None, *, now: datetime, up: Up | None = None) -> Schedules:
     """`url`: of this program's database; Dagster's is on the same server. None: taken from the environment.
 
-    `up_since`: when the `up` started that runs here, if any does.
+    `up`: that of this home, if there ever was one.
     """
     with psycopg.connect(psycopg.conninfo.make_conninfo(**dagster_conninfo(url))) as own:
         seen = last_heartbeat(own)
@@ -55,14 +63,17 @@ def read_schedules(url: str | None = None, *, now: datetime, up_since: datetime 
         Schedule(str(name), str(cron), status != "STOPPED", _utc(ticked_at), tick and str(tick).lower())
         for name, cron, status, ticked_at, tick in rows
     ]
-    starting = is_starting(seen, up_since)
-    fresh = seen is not None and now - seen <= MAX_HEARTBEAT_AGE
-    return Schedules(seen, fresh and not starting, schedules, up_since if starting else None)
+    return Schedules(seen, is_running(seen, up, now), schedules, starting_since(seen, up))
 
 
-def is_starting(seen: datetime | None, up_since: datetime | None) -> bool:
-    """Whether an `up` runs whose daemon has not sent a heartbeat yet: `seen` is that of an earlier daemon."""
-    return up_since is not None and (seen is None or seen < up_since)
+def is_running(seen: datetime | None, up: Up | None, now: datetime) -> bool:
+    """Whether a daemon runs. A heartbeat from before `up` started or stopped is that of a daemon that has ended."""
+    return seen is not None and now - seen <= MAX_HEARTBEAT_AGE and (up is None or seen > up.at)
+
+
+def starting_since(seen: datetime | None, up: Up | None) -> datetime | None:
+    """When `up` started, if it runs and its daemon has not sent a heartbeat yet."""
+    return up.at if up and up.running and (seen is None or seen <= up.at) else None
 
 
 def last_heartbeat(own: psycopg.Connection[tuple[Any, ...]]) -> datetime | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from fleexmon_pipeline.commands.home import only_up, up_since
-from fleexmon_pipeline.lookup.schedules import is_starting
+from fleexmon_pipeline.commands.home import only_up, up_of
+from fleexmon_pipeline.lookup.schedules import Up, is_running, starting_since
 from fleexmon_pipeline.window import DAY, HOUR, SLOT, floor
 from fleexmon_pipeline_tests.commands.a_terminal import shown
 from fleexmon_pipeline_tests.commands.conftest import Call
@@ -117,24 +117,40 @@ def test_while_up_starts_its_daemon_nobody_is_told_to_start_it(
 
 
 def test_an_up_is_known_by_its_lock_and_only_one_gets_it(tmp_path: Path) -> None:
-    assert up_since(tmp_path) is None
+    assert up_of(tmp_path) is None
     before = datetime.now(UTC)
     with only_up(tmp_path) as first:
-        started = up_since(tmp_path)
+        running = up_of(tmp_path)
         with only_up(tmp_path) as second:
             assert (first, second) == (True, False)
-        assert up_since(tmp_path) == started  # the second did not change it
-    assert started is not None
-    assert abs(started - before) < timedelta(seconds=5)
-    assert up_since(tmp_path) is None  # the file stays, its lock is gone
+        assert up_of(tmp_path) == running  # the second did not change it
+    stopped = up_of(tmp_path)
+
+    assert running is not None
+    assert stopped is not None
+    assert (running.running, stopped.running) == (True, False)
+    assert before - timedelta(seconds=1) < running.at < stopped.at
 
 
 @pytest.mark.parametrize(
-    ("seen", "up", "starting"),
-    [(None, None, False), (None, 0, True), (-60, 0, True), (5, 0, False), (-60, None, False)],
+    ("seen", "up", "running", "starting"),
+    [
+        (None, None, False, False),
+        (5, None, True, False),
+        (None, True, False, True),
+        (-5, True, False, True),
+        (5, True, True, False),
+        (-5, False, False, False),
+        (5, False, True, False),  # somebody runs a daemon by hand
+        (-300, None, False, False),
+    ],
 )
-def test_a_daemon_of_an_earlier_up_is_not_the_one_that_starts(seen: int | None, up: int | None, starting: bool) -> None:
-    def moment(seconds: int | None) -> datetime | None:
-        return None if seconds is None else datetime(2026, 11, 20, tzinfo=UTC) + timedelta(seconds=seconds)
+def test_a_heartbeat_from_before_up_started_or_stopped_is_of_another_daemon(
+    seen: int | None, up: bool | None, running: bool, starting: bool
+) -> None:
+    zero = datetime(2026, 11, 20, tzinfo=UTC)
+    heartbeat = None if seen is None else zero + timedelta(seconds=seen)
+    here = None if up is None else Up(up, zero)
 
-    assert is_starting(moment(seen), moment(up)) is starting
+    assert is_running(heartbeat, here, zero + timedelta(seconds=10)) is running
+    assert (starting_since(heartbeat, here) == zero) is starting

@@ -14,14 +14,14 @@ import psycopg
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.baselines.links import newest_links
 from fleexmon_pipeline.commands.doctor.finding import Environment, Finding
-from fleexmon_pipeline.commands.home import up_since
+from fleexmon_pipeline.commands.home import up_of
 from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.database.line_days import is_pending, obstacle, problems
 from fleexmon_pipeline.database.migrate import version_of
 from fleexmon_pipeline.database.server import configured_url, dagster_conninfo, database_url
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.genai.outcomes import REMEDIES, CallOutcome
-from fleexmon_pipeline.lookup.schedules import MAX_HEARTBEAT_AGE, is_starting, last_heartbeat
+from fleexmon_pipeline.lookup.schedules import Up, is_running, last_heartbeat, starting_since
 from fleexmon_pipeline.retention.days import days_of_lines
 from fleexmon_pipeline.settings import SettingError
 from fleexmon_pipeline.settings.machines import DEFAULT_RUNS_AT_ONCE, MIN_CONNECTIONS
@@ -67,7 +67,7 @@ def database(environment: Environment, now: datetime) -> Iterator[Finding]:
         row = own.execute("SELECT current_schema()").fetchone()
         schema = "" if row is None or row[0] == "public" else f", schema {row[0]}"
         yield Finding("dagster's database", "ok", f"{own.info.dbname}{schema}")
-        yield _daemon(own, now, up_since(settings.home(environment)))
+        yield _daemon(own, now, up_of(settings.home(environment)))
         yield from _failed_checks(own, now)
 
 
@@ -163,16 +163,16 @@ def _links(connection: Connection) -> Iterator[Finding]:
         yield Finding("linked nodes", "ok", f"{text}. If that is wrong, list them as `unrelated` in FLEEXMON_TOPOLOGY.")
 
 
-def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime, started: datetime | None) -> Finding:
-    """Schedules need the daemon; its heartbeats show whether it is running. started: when the `up` of this home did."""
+def _daemon(own: psycopg.Connection[tuple[object, ...]], now: datetime, up: Up | None) -> Finding:
+    """Schedules need the daemon; its heartbeats show whether it is running. up: that of this home."""
     newest = last_heartbeat(own)
-    if started and is_starting(newest, started):
+    if started := starting_since(newest, up):
         return Finding(
             "daemon", "off", f"starting: `fleexmon up` was started at {started:%H:%M:%S} UTC; no schedule runs yet"
         )
     if newest is None:
         return Finding("daemon", "off", "has never run, so no schedule runs. `fleexmon up` starts it.")
-    if now - newest > MAX_HEARTBEAT_AGE:
+    if not is_running(newest, up, now):
         return Finding(
             "daemon", "off", f"last seen {newest:%Y-%m-%d %H:%M} UTC, so no schedule runs. `fleexmon up` starts it."
         )

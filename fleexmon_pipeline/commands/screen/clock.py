@@ -51,11 +51,6 @@ class Clock:
     def time_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M}"
 
-    def named_time_of_day(self, moment: datetime) -> str:
-        """`09:05 CET`; for a pipe `08:05`, in UTC without a name."""
-        there = self._at(moment)
-        return f"{there:%H:%M}" if self.zone is UTC else f"{there:%H:%M} {_name(there)}"
-
     def second_of_day(self, moment: datetime) -> str:
         return f"{self._at(moment):%H:%M:%S}"
 

@@ -14,7 +14,7 @@ import psycopg
 import typer
 
 from fleexmon_pipeline import settings
-from fleexmon_pipeline.commands.home import up_since
+from fleexmon_pipeline.commands.home import up_of
 from fleexmon_pipeline.commands.options import Json
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
@@ -58,7 +58,7 @@ def status(as_json: Json = False) -> None:
 def _schedules(now: datetime) -> Schedules | None:
     """None if Dagster's database cannot be read; the rest is still shown."""
     try:
-        return read_schedules(now=now, up_since=up_since(settings.home()))
+        return read_schedules(now=now, up=up_of(settings.home()))
     except (psycopg.Error, DatabaseUnreachableError):
         return None
 

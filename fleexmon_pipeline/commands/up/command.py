@@ -337,7 +337,7 @@ def _report_new_issues(url: str, seen: Collection[UUID], console: Console) -> Co
         if key not in seen:
             where = ", ".join(row["nodes"] or ["all nodes"])
             console.print(
-                f"{clock.named_time_of_day(row['detectedAt'])} {row['severity']:<8} {where:<12} {row['title']}  "
+                f"{clock.minute(row['detectedAt'], named=True)} {row['severity']:<8} {where:<12} {row['title']}  "
                 f"({_typed('fleexmon')} issues show {str(key)[:18]})",
                 markup=False,
                 highlight=False,
