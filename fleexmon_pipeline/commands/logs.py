@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.text import Text
 
 from fleexmon_pipeline.commands.home import existing_database_url
-from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_nodes
 from fleexmon_pipeline.commands.screen.listing import LEVELS
 from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.terminal import CommandError, print_json

@@ -14,9 +14,9 @@ from psycopg.rows import class_row
 from fleexmon_pipeline import settings
 from fleexmon_pipeline.collection.rejected import Chosen, Retried, retry
 from fleexmon_pipeline.commands.home import existing_database_url
-from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_nodes
 from fleexmon_pipeline.commands.screen.progress import waiting
 from fleexmon_pipeline.commands.terminal import print_json
 from fleexmon_pipeline.commands.times import parse_optional_time

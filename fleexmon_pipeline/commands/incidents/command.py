@@ -16,10 +16,10 @@ from rich.text import Text
 
 from fleexmon_pipeline.commands.incidents.handling import add_handling
 from fleexmon_pipeline.commands.incidents.page import SHORT_ID, page
-from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, Why
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_nodes
 from fleexmon_pipeline.commands.screen.listing import SEVERITIES, Column, Row, listing
 from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.screen.text import show_page

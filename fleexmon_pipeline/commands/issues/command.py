@@ -20,10 +20,10 @@ from fleexmon_pipeline import settings
 from fleexmon_pipeline.commands.incidents.handling import add_handling
 from fleexmon_pipeline.commands.issues.listing import SHORT_ID, issue_list
 from fleexmon_pipeline.commands.issues.page import page
-from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.options import TIMES, By, DryRun, Json, RequiredWhy, Why
 from fleexmon_pipeline.commands.screen.clock import readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_nodes
 from fleexmon_pipeline.commands.screen.terminal import show
 from fleexmon_pipeline.commands.screen.text import show_page
 from fleexmon_pipeline.commands.screen.watch import watch

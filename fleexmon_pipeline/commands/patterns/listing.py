@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from fleexmon_pipeline.commands.known import hint_at_nodes
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_nodes
 from fleexmon_pipeline.commands.screen.listing import LEVELS, Column, Row, listing
 from fleexmon_pipeline.commands.screen.terminal import show
 from fleexmon_pipeline.commands.terminal import CommandError, print_json

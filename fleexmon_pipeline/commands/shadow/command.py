@@ -13,10 +13,10 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from fleexmon_pipeline.commands.known import hint_at_rules
 from fleexmon_pipeline.commands.options import TIMES, Json
 from fleexmon_pipeline.commands.screen.clock import Clock, readers_clock
 from fleexmon_pipeline.commands.screen.database import open_database
+from fleexmon_pipeline.commands.screen.hints import hint_at_rules
 from fleexmon_pipeline.commands.screen.listing import SEVERITIES, Column, Row, listing
 from fleexmon_pipeline.commands.screen.terminal import is_read_by_a_person, show
 from fleexmon_pipeline.commands.terminal import print_json
