@@ -110,6 +110,8 @@ def redact_lines(lines: Iterable[str]) -> Iterator[tuple[str, list[Found]]]:
 
             done.append((line, _apply(changed, in_line, addresses=False), values))
         known = _unmistakable(value for _, _, values in done for value in values)
+        after_all = "\n".join(redacted for _, redacted, _ in done) if known else ""
+        known = {value: kind for value, kind in known.items() if value in after_all}
         for line, redacted, values in done:
             again = _without_repeats(redacted, known, partial(_noted, values))
             yield again, _places(line, values) if values else []
