@@ -119,8 +119,9 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
             """Runs that a worker of this machine has in hand, as the broker noted when it took them."""
             celery = launcher(instance).celery
             running = instance.get_runs(dg.RunsFilter(statuses=[STARTED]))
-            results = {run.run_id: celery.AsyncResult(run.tags[TASK]) for run in running if TASK in run.tags}
-            named = {run: result.info["hostname"] for run, result in results.items() if result.state == "STARTED"}
+            # State and result as one answer: between two, a task may end, and its result is a number then.
+            tasks = {run.run_id: celery.backend.get_task_meta(run.tags[TASK]) for run in running if TASK in run.tags}
+            named = {run: task["result"]["hostname"] for run, task in tasks.items() if task["status"] == "STARTED"}
             took_part.update(name.split("-")[0] for name in named.values())
             return [run for run, name in named.items() if name.startswith(f"{machine}-")]
 
