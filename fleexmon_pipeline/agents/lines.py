@@ -37,7 +37,8 @@ from fleexmon_pipeline.lookup.lines import (
     one_stored_line,
 )
 from fleexmon_pipeline.lookup.patterns import members, one_pattern, pattern_of
-from fleexmon_pipeline.lookup.search import FoundLines, search, search_trace
+from fleexmon_pipeline.lookup.search import FoundLines, search
+from fleexmon_pipeline.lookup.traces import search_trace
 from fleexmon_pipeline.window import DAY, EPOCH
 from fleexmon_pipeline.wording import counted, iso_text
 

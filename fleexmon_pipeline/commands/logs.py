@@ -31,7 +31,8 @@ from fleexmon_pipeline.database.connection import Connection, connect
 from fleexmon_pipeline.levels import Level
 from fleexmon_pipeline.lookup.expressions import texts_of
 from fleexmon_pipeline.lookup.lines import LineQuery, LogLine, at_least, neighbours
-from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace
+from fleexmon_pipeline.lookup.search import newest_first
+from fleexmon_pipeline.lookup.traces import newest_of_trace
 from fleexmon_pipeline.patterns.labels import UnknownPatternError, find_pattern
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner

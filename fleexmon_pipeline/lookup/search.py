@@ -1,4 +1,4 @@
-"""Search lines by window, node, levels, text or trace; newest first.
+"""Search lines by window, node, levels or text; newest first.
 
 Here: reading the table and archived days as one. In the table a text is searched in a limited number of lines, since an
 index on messages would more than halve the speed of collection (decision 0034). Archived days are searched whole.
@@ -6,15 +6,12 @@ index on messages would more than halve the speed of collection (decision 0034).
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 
-import msgspec
 from psycopg.rows import class_row
 
 from fleexmon_pipeline.archive.days import ArchivedDay, archived_days, one_snapshot
@@ -27,14 +24,10 @@ from fleexmon_pipeline.lookup.lines import MAX_SHOWN_CHARS, LineQuery, LogLine, 
 from fleexmon_pipeline.redaction.redact import redact
 
 SQL = statements("lines")
-ARCHIVE = statements("archive")
 MAX_SCANNED = 75_000  # lines that one search reads: 100 ms on an idle machine
 SCANNED_AT_ONCE = 15_000  # small, so that a search on a busy machine can stop after MAX_SEARCH_SECONDS
 MAX_SEARCH_SECONDS = 0.08
 MAX_COLD_SECONDS = 1.0  # then a search opens no further archived day
-CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may contain a trace
-CARRIERS_AT_ONCE = 1_000  # lines of a trace that are read at once if all are wanted
-WHOLE = 10_000_000  # characters; no message has more
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ def newest_first(connection: Connection, query: LineQuery) -> Iterator[LogLine]:
                 yield from _in_chunks(connection, part_query)
                 continue
             reader = reader or stack.enter_context(reader_for(days))
-            cold = map(log_line, reader.newest_first(part.day, _cold_query(part_query, part.day)))
+            cold = map(log_line, reader.newest_first(part.day, cold_query(part_query, part.day)))
             yield from newest_of(_in_chunks(connection, part_query), cold)
 
 
@@ -107,18 +100,18 @@ def _search_both(
             return FoundLines(lines, None, part.until, searched)
         try:
             reader = reader or stack.enter_context(reader_for(days))
-            cold = reader.newest(part.day, _cold_query(part_query, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
+            cold = reader.newest(part.day, cold_query(part_query, part.day), width=MAX_SHOWN_CHARS, limit=left + 1)
         except ArchiveError as error:
             return FoundLines(lines, None, part.until, searched, str(error))
         both = list(newest_of(_newest(connection, part_query, None, left + 1), map(log_line, cold)))
         searched += part.day.lines
-        lines += _seen_in(query.text, both[:left])
+        lines += seen_in(query.text, both[:left])
         if len(both) > left:
             return FoundLines(lines, _position(both[left - 1]), None, searched)
     return FoundLines(lines, None, None, searched)
 
 
-def _cold_query(query: LineQuery, day: ArchivedDay) -> ColdQuery:
+def cold_query(query: LineQuery, day: ArchivedDay) -> ColdQuery:
     before = (query.before.at, query.before.id) if query.before else None
     texts = query.any_of if query.text is None else [query.text]
     return ColdQuery(query.since, query.until or day.window.until, query.node, query.levels, texts, before=before)
@@ -127,7 +120,7 @@ def _cold_query(query: LineQuery, day: ArchivedDay) -> ColdQuery:
 def _search_table(connection: Connection, query: LineQuery, limit: int) -> FoundLines:
     if query.is_of_all:
         lines = _newest(connection, query, None, limit + 1)
-        return FoundLines(lines[:limit], _next(lines, limit), None)
+        return FoundLines(lines[:limit], next_position(lines, limit), None)
     lines, searched, part, began = [], 0, query, time.monotonic()
     while True:
         at_once = min(SCANNED_AT_ONCE, MAX_SCANNED - searched)
@@ -136,7 +129,7 @@ def _search_table(connection: Connection, query: LineQuery, limit: int) -> Found
         searched += at_once
         is_late = searched >= MAX_SCANNED or time.monotonic() - began > MAX_SEARCH_SECONDS
         if since is None or len(lines) > limit or is_late:
-            return FoundLines(_seen_in(query.text, lines[:limit]), _next(lines, limit), since, searched)
+            return FoundLines(seen_in(query.text, lines[:limit]), next_position(lines, limit), since, searched)
         part = replace(part, until=since, before=None)
 
 
@@ -153,87 +146,15 @@ def _reach(connection: Connection, query: LineQuery, lines: int) -> datetime | N
     return row["timestamp"] if row and row["timestamp"] > query.since else None
 
 
-def newest_of_trace(connection: Connection, trace: str, query: LineQuery) -> Iterator[LogLine]:
-    """Every line of the query's window with this id of a trace or a request, uncut.
-    Raises ArchiveError where it comes to a day whose archive cannot be read."""
-    while True:
-        found = search_trace(connection, trace, query, limit=CARRIERS_AT_ONCE, width=WHOLE)
-        for line in found.lines:
-            if line.timestamp < query.since:
-                return
-            yield line
-        if found.unread is not None:
-            raise ArchiveError(found.unread)
-        if found.older is not None:
-            query = replace(query, until=found.older.at + timedelta(microseconds=1), before=found.older)
-        elif found.since is not None:
-            query = replace(query, until=found.since, before=None)
-        else:
-            return
-
-
-def search_trace(
-    connection: Connection, trace: str, query: LineQuery, *, limit: int, width: int = MAX_SHOWN_CHARS
-) -> FoundLines:
-    """The newest `limit` stored lines with this id of a trace or a request. Archived days are searched until
-    MAX_COLD_SECONDS are over. `width`: characters of a message."""
-    params = {**query.params(), "trace": trace, "width": width, "limit": limit + 1}
-    with one_snapshot(connection), ExitStack() as stack:
-        days = archived_days(connection, query.since, query.until)
-        with connection.transaction(), connection.cursor(row_factory=class_row(LogLine)) as cursor:
-            cursor.execute(SQL["index_scans"])
-            lines = cursor.execute(SQL["of_trace"], params).fetchall()
-            cursor.execute(SQL["any_scans"])
-        since, unread, began = None, None, time.monotonic()
-        reader: ColdReader | None = None
-        for day in days:
-            if len([line for line in lines if line.timestamp >= day.window.until]) > limit:
-                break
-            if reader and time.monotonic() - began > MAX_COLD_SECONDS:
-                since = day.window.until
-                break
-            try:
-                reader = reader or stack.enter_context(reader_for(days))
-                carriers = _carriers(connection, reader, day, trace, query, width)
-                cold = list(islice(carriers, limit + 1))
-            except ArchiveError as error:
-                since, unread = day.window.until, str(error)
-                break
-            shown = {line.id for line in lines}
-            lines += [line for line in cold if line.id not in shown]
-    lines.sort(key=lambda line: (line.timestamp, line.id), reverse=True)
-    if since is not None:
-        lines = [line for line in lines if line.timestamp >= since]
-    older = _next(lines, limit)
-    return FoundLines(_seen_in(query.text, lines[:limit]), older, None if older else since, unread=unread)
-
-
-def _carriers(
-    connection: Connection, reader: ColdReader, day: ArchivedDay, trace: str, query: LineQuery, width: int
-) -> Iterator[LogLine]:
-    """Newest first. Lines whose record contains the id are read, and PostgreSQL decides whether it is the id of a trace
-    or a request."""
-    part = max(re.findall(r"[A-Za-z0-9_.:-]+", trace), key=len, default="")  # JSON escapes none of these
-    part_query = replace(_cold_query(query, day), in_metadata=part or None)
-    while True:
-        cold = reader.newest(day, part_query, width=width, limit=CANDIDATES_AT_ONCE)
-        records = [msgspec.json.encode(line.metadata).decode() for line in cold]
-        rows = connection.execute(ARCHIVE["carriers"], {"metadata": records, "trace": trace})
-        yield from (log_line(cold[row["place"] - 1]) for row in rows)
-        if len(cold) < CANDIDATES_AT_ONCE:
-            return
-        part_query = replace(part_query, before=(cold[-1].timestamp, cold[-1].id))
-
-
 def _position(line: LogLine) -> Position:
     return Position(line.timestamp, line.id)
 
 
-def _next(lines: Sequence[LogLine], limit: int) -> Position | None:
+def next_position(lines: Sequence[LogLine], limit: int) -> Position | None:
     return Position(lines[limit - 1].timestamp, lines[limit - 1].id) if len(lines) > limit else None
 
 
-def _seen_in(text: str | None, lines: list[LogLine]) -> list[LogLine]:
+def seen_in(text: str | None, lines: list[LogLine]) -> list[LogLine]:
     """Without lines in which only a secret contains the text. In a long message the match may lie behind the cut."""
     if text is None:
         return lines

@@ -27,7 +27,8 @@ from fleexmon_pipeline.lookup.lines import (
     neighbours,
     one_stored_line,
 )
-from fleexmon_pipeline.lookup.search import newest_first, newest_of_trace, search, search_trace
+from fleexmon_pipeline.lookup.search import newest_first, search
+from fleexmon_pipeline.lookup.traces import newest_of_trace, search_trace
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.transfer.records import Kind
 from fleexmon_pipeline.transfer.write import Selection, count, export

@@ -71,7 +71,7 @@ def test_lines_are_chosen_and_come_oldest_first(options: list[str], seconds: lis
 def test_a_trace_has_its_lines_of_all_nodes(
     database: Database, fleexmon: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleexmon_pipeline.lookup.search.CARRIERS_AT_ONCE", 2)
+    monkeypatch.setattr("fleexmon_pipeline.lookup.traces.CARRIERS_AT_ONCE", 2)
     for second in range(9):
         store(database, TEN + timedelta(seconds=second), "blue" if second % 2 else "green", "info", f"step {second}")
     with database.connect() as connection:

@@ -52,12 +52,24 @@ SET LOCAL enable_seqscan = off;
 -- any_scans --
 SET LOCAL enable_seqscan = on;
 
+-- days_of_parts --
+-- The days that have a part of their own, and the newest line in them.
+SELECT low, high, (SELECT max(timestamp) FROM "LogEntry" WHERE timestamp < high) AS newest
+FROM (
+  SELECT min(day)::timestamp AS low, max(line_day(until))::timestamp AS high FROM line_parts() WHERE day IS NOT NULL
+) AS days;
+
 -- of_trace --
--- Lines with this id, under one of the names that loggers use. Materialized, so that the index of traces is used and not that
--- of times; with few columns, since an id such as "-" may be on every line.
+-- Lines with this id, under one of the names that loggers use, of one part by their ids; with `outside`, also those whose ids
+-- are of no day. Materialized, so that the index of traces is used and not that of times; with few columns, since an id such
+-- as "-" may be on every line.
 WITH carried AS MATERIALIZED (
   SELECT id, timestamp FROM "LogEntry"
   WHERE (trace_of(metadata) = %(trace)s OR request_of(metadata) = %(trace)s)
+    AND (
+      (id >= line_id(%(part_since)s::timestamp) AND (%(part_until)s::timestamp IS NULL OR id < line_id(%(part_until)s::timestamp)))
+      OR (%(outside)s AND (%(low)s::timestamp IS NULL OR id < line_id(%(low)s::timestamp) OR id >= line_id(%(high)s::timestamp)))
+    )
     AND (%(node)s::text IS NULL OR source = %(node)s)
     AND (%(levels)s::text[] IS NULL OR level = ANY(%(levels)s))
     AND (%(like)s::text IS NULL OR message COLLATE "C" ILIKE %(like)s)

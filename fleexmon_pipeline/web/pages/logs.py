@@ -33,7 +33,8 @@ from fleexmon_pipeline.lookup.patterns import (
     pattern_of,
     patterns_with_text,
 )
-from fleexmon_pipeline.lookup.search import FoundLines, search, search_trace
+from fleexmon_pipeline.lookup.search import FoundLines, search
+from fleexmon_pipeline.lookup.traces import search_trace
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.web.pages.charts import Bar, timeline
 from fleexmon_pipeline.web.pages.page import Page, fitted, presentable
