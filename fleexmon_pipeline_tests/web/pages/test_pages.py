@@ -21,7 +21,7 @@ from fleexmon_pipeline.lookup import search
 from fleexmon_pipeline.lookup.lines import LineQuery
 from fleexmon_pipeline.web.pages import issues as issue_pages
 from fleexmon_pipeline.web.pages.site import reading
-from fleexmon_pipeline.window import SLOT, Window
+from fleexmon_pipeline.window import DAY, SLOT, Window
 from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import fire, firing
@@ -351,7 +351,8 @@ def test_a_trace_is_found_by_its_index_without_statistics(database: Database) ->
     """A table that was never analyzed would be read as a whole, 5 million lines in 4 seconds."""
     add_line(database, TEN, "blue", "info", "one", traceId="abc")
     query = LineQuery(since=TEN, until=NOW)
-    params = {**query.params(), "trace": "abc", "width": 100, "limit": 10}
+    part = {"part_since": TEN, "part_until": None, "low": TEN - 400 * DAY, "high": TEN + 400 * DAY}
+    params = {**query.params(), **part, "trace": "abc", "limit": 10}
     with database.connect() as connection, connection.transaction():
         connection.execute(search.SQL["index_scans"])
         plan = connection.execute(b"EXPLAIN " + search.SQL["of_trace"], params).fetchall()
