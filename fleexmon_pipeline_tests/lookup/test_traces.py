@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -103,10 +104,42 @@ def test_pages_of_any_size_give_every_line_once_in_order(stored: Connection, see
 
 
 def test_a_search_that_takes_too_long_says_how_far_it_came(stored: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces, "MAX_TRACE_SECONDS", -1.0)
     add(stored, NOW, NOW - 12 * DAY)
+    with monkeypatch.context() as slow:
+        slow.setattr(traces, "MAX_TRACE_SECONDS", -1.0)
+        found = search_trace(stored, "pay-1", replace(ALL, until=NOW + HOUR), limit=10)
 
-    assert pages(stored, ALL, 10) == [NOW, NOW - 12 * DAY]
-    first = search_trace(stored, "pay-1", replace(ALL, until=NOW + HOUR), limit=10)
-    assert times(first.lines) == [NOW]
-    assert first.since == NOW.replace(hour=0)
+    assert times(found.lines) == [NOW]
+    assert found.since == NOW.replace(hour=0)
+    assert pages(stored, replace(ALL, until=found.since), 10) == [NOW - 12 * DAY]
+
+
+def test_a_part_of_a_day_is_searched_by_its_index_of_traces(
+    stored: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planner has no statistics of a trace's frequency: it would read all lines of these days."""
+    stored.execute(
+        """INSERT INTO "LogEntry" (id, timestamp, level, message, source, hostname, metadata)
+        SELECT (left(line_id(at)::text, 19) || right(gen_random_uuid()::text, 17))::uuid, at, 'info',
+          'order ' || n || ' shipped', 'blue', 'b', jsonb_build_object('trace_id', 'trace-' || n)
+        FROM (SELECT n, %(until)s::timestamp - n * interval '9 s' AS at FROM generate_series(1, 20000) AS n) AS made""",
+        {"until": NOW},
+    )
+    stored.execute('VACUUM (ANALYZE) "LogEntry"')
+    executed = []
+    run = stored.execute
+
+    def explained(statement: bytes, params: Any = None) -> Any:
+        if statement == traces.SQL["of_trace"]:
+            executed.append(str(run(b"EXPLAIN " + statement, params).fetchall()))
+        return run(statement, params)
+
+    monkeypatch.setattr(stored, "execute", explained)
+    found = search_trace(stored, "trace-12000", replace(ALL, until=NOW - DAY), limit=10)
+
+    assert times(found.lines) == [NOW - 12_000 * timedelta(seconds=9)]
+    assert len(executed) == 2
+    assert 'on "LogEntry_20261119_trace_of_request_of_idx"' in executed[0]
+    assert "20261119_pkey" not in executed[0]
+    assert "20261118" not in executed[0]
+    assert 'on "LogEntry_20261118_trace_of_request_of_idx"' in executed[1]

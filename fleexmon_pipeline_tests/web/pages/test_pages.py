@@ -18,10 +18,9 @@ from fleexmon_pipeline.incidents.refresh import refresh_incidents
 from fleexmon_pipeline.issues import people
 from fleexmon_pipeline.issues.occurrence import Subject
 from fleexmon_pipeline.lookup import search
-from fleexmon_pipeline.lookup.lines import LineQuery
 from fleexmon_pipeline.web.pages import issues as issue_pages
 from fleexmon_pipeline.web.pages.site import reading
-from fleexmon_pipeline.window import DAY, SLOT, Window
+from fleexmon_pipeline.window import SLOT, Window
 from fleexmon_pipeline_tests import stories
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.issues.story import fire, firing
@@ -345,19 +344,6 @@ def test_a_trace_has_its_lines(story: Site) -> None:
 
     assert shown == [f"order {n} shipped" for n in range(97, 0, -4)]
     assert messages(story.get("/fleexmon/logs?trace=trace-1&node=green").text) == []
-
-
-def test_a_trace_is_found_by_its_index_without_statistics(database: Database) -> None:
-    """A table that was never analyzed would be read as a whole, 5 million lines in 4 seconds."""
-    add_line(database, TEN, "blue", "info", "one", traceId="abc")
-    query = LineQuery(since=TEN, until=NOW)
-    part = {"part_since": TEN, "part_until": None, "low": TEN - 400 * DAY, "high": TEN + 400 * DAY}
-    params = {**query.params(), **part, "trace": "abc", "limit": 10}
-    with database.connect() as connection, connection.transaction():
-        connection.execute(search.SQL["index_scans"])
-        plan = connection.execute(b"EXPLAIN " + search.SQL["of_trace"], params).fetchall()
-
-    assert "LogEntry_trace" in str(plan)
 
 
 def test_a_line_has_its_record_and_its_neighbours(story: Site) -> None:
