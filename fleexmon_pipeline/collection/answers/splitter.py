@@ -2,8 +2,8 @@
 
 Accepted: an array, `{"logs": [...]}`, one JSON object per line (NDJSON), one record, batches of OpenTelemetry, rows
 below a header. If a body breaks off, the records before the break are used. Only bytes that are not split yet are in
-memory, a few MB for an answer of any length. A record over the limit is skipped and rejected; finding its end:
-`long_records.py`.
+memory, a few MB for an answer of any length. Splitting what has arrived of an array: `array_parts.py`. A record over
+the limit is skipped and rejected; finding its end: `long_records.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from fleexmon_pipeline.collection.answers.array_parts import drop_comma, is_unfinished, salvage, split_off
 from fleexmon_pipeline.collection.answers.delimited import detect_table, table_in_text
 from fleexmon_pipeline.collection.answers.framed import MAX_UNRECOGNISED_BYTES, unframed
-from fleexmon_pipeline.collection.answers.long_records import find_end, skip_record
+from fleexmon_pipeline.collection.answers.long_records import skip_record
 from fleexmon_pipeline.collection.answers.otlp import unbatched
 from fleexmon_pipeline.collection.answers.record_runs import Raw, Run, reason_of
 from fleexmon_pipeline.collection.answers.refused import EmptyBodyError, NotAnAnswerError, clip
@@ -48,14 +49,7 @@ SPLIT_FROM = 64_000  # bytes to wait for before they are split, doubled when the
 BOM = b"\xef\xbb\xbf"
 SALVAGE_FROM = 4_000_000  # bytes without a certain boundary: they contain a record that is not JSON, or is very long
 MAX_BANNER_BYTES = 64_000  # of lines before the first record that are not records
-MAX_JSON_WORD = len("-Infinity")  # an error this close to the end may be a cut word or escape
-TRUNCATED = "Input data was truncated"  # msgspec's message for JSON that is valid but incomplete
 MAX_BEFORE_RECORD = 20  # bytes of a list within a list
-MAX_BEHIND = 64_000  # bytes kept before the reading position, because json counts the lines before each error
-MAX_WASTED = (
-    16  # times of a broken answer that are read in vain; then it goes on behind the error, and neighbours are lost
-)
-TRIES = 32  # ends of objects that are looked at from behind: records may hold arrays of objects themselves
 
 
 class _Wrapped(msgspec.Struct):
@@ -63,7 +57,6 @@ class _Wrapped(msgspec.Struct):
 
 
 _wrapped = msgspec.json.Decoder(_Wrapped)
-_SPACE = re.compile(r"[\s,]*")
 _GUARD = re.compile(rb"(?:\)\]\}',?|while\s*\(1\);|for\s*\(;;\);)\s*(?=[\[{])")  # against scripts that read an answer
 _START_OF_LOGS = re.compile(rb'\s*\{\s*"logs"\s*:\s*\[')
 _START_OF_ARRAY = re.compile(
@@ -71,11 +64,6 @@ _START_OF_ARRAY = re.compile(
 )  # no text such as `[INFO] started`
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_COMMA = re.compile(rb"[\s,]*")
-_BETWEEN_OBJECTS = re.compile(rb"\}\s*,\s*(?=\{)")
-_NEXT_OBJECT = re.compile(rb"\s*,\s*(?=\{)")
-_COMMA_AND_OBJECT = re.compile(rb",\s*(?=\{)")  # to search for: with space before it, a MB of spaces takes minutes
-_decode = json.JSONDecoder(strict=False).raw_decode
 _START_OF_RECORD = re.compile(rb'\s*\{\s*"(?:' + "|".join(RECORD_FIELDS).encode() + rb')"\s*:')
 
 
@@ -150,12 +138,12 @@ class Splitter:
             buffer += chunk
             if len(buffer) < enough:
                 continue
-            _drop_comma(buffer)
+            drop_comma(buffer)
             is_long = len(buffer) > min(SALVAGE_FROM, self._max)
-            unfinished = is_long and _is_unfinished(bytes(buffer))
-            run, end = (Run([]), 0) if unfinished else _split_off(buffer)
+            unfinished = is_long and is_unfinished(bytes(buffer))
+            run, end = (Run([]), 0) if unfinished else split_off(buffer)
             if not run and is_long and not unfinished:
-                raws, end, closed = _salvage(bytes(buffer))
+                raws, end, closed = salvage(bytes(buffer))
                 if closed:
                     break
                 run = Run(raws)
@@ -170,12 +158,12 @@ class Splitter:
                 yield long
                 run = long
             enough = SPLIT_FROM if run else _more_than(len(buffer))
-        _drop_comma(buffer)
+        drop_comma(buffer)
         try:
             rest = opening + bytes(buffer)
             run = Run.of_array(rest) if opening == b"[" else self._logs_of(rest)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raws, end, closed = _salvage(bytes(buffer))
+            raws, end, closed = salvage(bytes(buffer))
             if not closed:
                 self.broken = f"the answer breaks off after {self._count + len(raws):,} records"
             more = buffer[end + 1 :].lstrip()
@@ -326,96 +314,6 @@ def _listed_in(line: bytes) -> list[Raw]:
         return [row_without_names(line)] if raws and bytes(raws[0])[:1] not in (b"{", b"[") and is_row(line) else raws
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return [line]
-
-
-def _drop_comma(buffer: bytearray) -> None:
-    """Remove the comma and spaces before the next record."""
-    comma = _COMMA.match(buffer)
-    del buffer[: comma.end() if comma else 0]
-
-
-def _is_unfinished(buffer: bytes) -> bool:
-    """Whether `buffer` is valid JSON so far and contains no boundary, so that decoding it would be wasted."""
-    if find_end(buffer) >= 0:
-        return False
-    try:
-        _raws(b"[" + buffer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return str(error) == TRUNCATED
-    return False
-
-
-def _split_off(buffer: bytearray) -> tuple[Run, int]:
-    """The complete records at the beginning of `buffer`, and where the next one begins; none and 0 if none is certain.
-
-    A `}` followed by `, {` ends a record if everything before it is a sequence of JSON values; inside a string or an
-    inner array it does not.
-    """
-    end = len(buffer)
-    for _ in range(TRIES):
-        end = buffer.rfind(b"}", 0, end)
-        if end < 0:
-            break
-        comma = _NEXT_OBJECT.match(buffer, end + 1)
-        if comma is None:
-            continue
-        try:
-            with memoryview(buffer) as view, view[: end + 1] as records:
-                return Run.of_array(b"".join((b"[", records, b"]"))), comma.end()  # one copy, of up to 4 MB
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
-    return Run([]), 0
-
-
-def _salvage(buffer: bytes) -> tuple[list[bytes], int, bool]:
-    """Split record by record, if a part is not JSON. Returns the records, where the rest begins, and whether the array
-    was closed.
-
-    A part that is not JSON, up to the next `}, {`, is a record too: it will be rejected, but not its neighbours. A part
-    that only lacks its end, such as a string, is the rest: its end may still arrive.
-    """
-    text = buffer.decode("latin-1")  # JSON's own characters are ASCII, and positions stay those of the bytes
-    raws: list[bytes] = []
-    gone = position = 0  # characters removed from `text`, and the position in the rest
-    wasted = 0  # characters that were read up to an error
-    while True:
-        if position > MAX_BEHIND:
-            text, gone, position = text[position:], gone + position, 0
-        space = _SPACE.match(text, position)
-        position = space.end() if space else position
-        start = gone + position
-        if text[position : position + 1] == "]":
-            return raws, start, True
-        try:
-            _, end = _decode(text, position)
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, RecursionError):  # not broken, but too deep to be a record: to be rejected as a whole
-                end = find_end(buffer[start:])
-                if end < 0:
-                    return raws, start, False
-                raws.append(buffer[start : start + end])
-                position += end
-                continue
-            # A part that does not begin like an object ends where the next object begins, a broken object at a `}`
-            # before.
-            kept, boundary = (1, _BETWEEN_OBJECTS) if text[position : position + 1] == "{" else (0, _COMMA_AND_OBJECT)
-            read_up_to = error.pos if isinstance(error, json.JSONDecodeError) else position
-            wasted += read_up_to - position
-            behind = gone + read_up_to if wasted > MAX_WASTED * len(buffer) else start
-            boundary_at = None if _lacks_its_end(error, len(text)) else boundary.search(buffer, behind)
-            if boundary_at is None:
-                return raws, start, False
-            raws.append(buffer[start : boundary_at.start() + kept].rstrip())
-            position = boundary_at.end() - gone
-        else:
-            raws.append(buffer[start : gone + end])
-            position = end
-
-
-def _lacks_its_end(error: Exception, length: int) -> bool:
-    if not isinstance(error, json.JSONDecodeError):
-        return False
-    return error.msg.startswith("Unterminated string") or error.pos >= length - MAX_JSON_WORD
 
 
 def _is_object(line: bytes) -> bool:
