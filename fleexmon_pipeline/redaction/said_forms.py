@@ -75,7 +75,8 @@ RULES = (
     ),
     make_rule(  # which: "decrypted secret db/prod => …"
         "password",
-        r"(?<![\w/-])(?:secret|password|credential)s?\s{1,4}[\w./-]{1,80}\s{0,4}(?:=>|→)\s{0,4}[\"']?(?P<v>[^\s\"'<>]{4,256})",
+        r"(?<![\w/-])(?:secret|password|credential)s?\s{1,4}[\w./-]{1,80}\s{0,4}(?:=>|→)\s{0,4}[\"']?"
+        r"(?!/[\w.-]{1,40}/)(?P<v>[^\s\"'<>]{4,256})",  # no path
         check=value_checks.is_no_word,
         flags=_I,
     ),
