@@ -99,9 +99,11 @@ def search_trace(
 @contextmanager
 def _by_index(connection: Connection) -> Iterator[None]:
     with connection.transaction():
-        connection.execute(SQL["index_scans"])
+        for name in ("index_scans", "one_process"):
+            connection.execute(SQL[name])
         yield
-        connection.execute(SQL["any_scans"])
+        for name in ("any_scans", "several_processes"):
+            connection.execute(SQL[name])
 
 
 def _near(end: datetime) -> Window:

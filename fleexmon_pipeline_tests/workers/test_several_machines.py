@@ -21,6 +21,7 @@ from fleexmon_pipeline.catch_up import due
 from fleexmon_pipeline.database.server import dagster_database_name
 from fleexmon_pipeline.partitions import key_of_hour
 from fleexmon_pipeline.sensors import PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
+from fleexmon_pipeline.watching.conditions import NODE as MONITOR
 from fleexmon_pipeline.window import HOUR, floor
 from fleexmon_pipeline_tests.conftest import Database
 from fleexmon_pipeline_tests.dagster_project import DAGSTERS_OWN, contents, make_empty
@@ -92,6 +93,17 @@ def rows_of(database: Database) -> dict[str, str]:
     tables = [str(row["name"]) for row in named if not str(row["name"]).startswith(OF_LINES)]
     assert len(tables) > 10
     return {name: str(database.rows(f'SELECT t::text FROM "{name}" AS t')) for name in tables}
+
+
+def of_nodes(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Without what the monitor reports of itself: how many hours wait, and for how long, follows from the runs. Of 720
+    hours over two workers, 59 waited at once."""
+    return [
+        row
+        for row in rows
+        if row.get("subject") != f"node:{MONITOR}"
+        and not (isinstance(kept := row.get("metadata"), dict) and kept.get("nodes") == [MONITOR])
+    ]
 
 
 def dagsters(database: Database) -> str:
@@ -214,5 +226,5 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
     assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 * len(FAILURES) + 1 + 2)
     assert len(over_two["LogIssue"]) > 2
     of_one = contents(database)
-    for table, rows in over_two.items():
-        assert rows == of_one[table], table
+    differing = {table for table, rows in over_two.items() if of_nodes(rows) != of_nodes(of_one[table])}
+    assert differing == set()

@@ -46,13 +46,17 @@ CROSS JOIN LATERAL (
 ORDER BY near.timestamp, near.id;
 
 -- index_scans --
--- Without statistics for its expressions the planner assumes that a trace is frequent: it reads the whole table, with
--- workers that take longer to start than the search takes.
+-- Without statistics for its expressions the planner assumes that a trace is frequent, and reads the whole table.
 SET LOCAL enable_seqscan = off;
-SET LOCAL max_parallel_workers_per_gather = 0;
 
 -- any_scans --
 SET LOCAL enable_seqscan = on;
+
+-- one_process --
+-- To start parallel workers takes longer than the search.
+SET LOCAL max_parallel_workers_per_gather = 0;
+
+-- several_processes --
 SET LOCAL max_parallel_workers_per_gather TO DEFAULT;
 
 -- of_trace --
