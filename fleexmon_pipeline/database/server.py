@@ -51,6 +51,8 @@ def configured_url(environment: Mapping[str, str] = os.environ, variable: str = 
     except psycopg.ProgrammingError as error:
         reason = str(error).partition('"')[0].strip(" :\n")  # a quotation may be part of the password
         raise SettingError(variable, f"cannot be read ({reason}). {ESCAPES}", *EXAMPLES) from None
+    except UnicodeDecodeError:  # a password with %a1, say; the error quotes it
+        raise SettingError(variable, f"has an escape that is not UTF-8. {ESCAPES}", *EXAMPLES) from None
     # After a raw / or @, pieces of a password become host, port and database, which messages would show.
     path = text.partition("://")[2].partition("/")[2].partition("?")[0]
     if "@" in path or "@" in str(parts.get("host", "")) or not _are_ports(str(parts.get("port", "5432"))):

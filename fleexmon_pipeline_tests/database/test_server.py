@@ -151,6 +151,7 @@ ODD = st.text(alphabet="/@:?#%&=[],\"' \\é1a", max_size=4)
 
 @settings(deadline=None)
 @given(before=ODD, after=ODD, rest=st.sampled_from(["@db/shop", "@db:5432/shop?sslmode=require", "@/shop"]))
+@example(before="", after="%a1", rest="@db/shop")
 def test_a_password_that_was_not_escaped_is_never_shown(before: str, after: str, rest: str) -> None:
     text = f"postgresql://app:{before}hunter2{after}{rest}"
     try:
