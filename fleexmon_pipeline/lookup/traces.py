@@ -30,7 +30,7 @@ from fleexmon_pipeline.window import DAY, Window, ceil, floor
 SQL = statements("lines")
 ARCHIVE = statements("archive")
 MAX_TRACE_SECONDS = 1.0  # then a search begins no further part
-FAR = 400 * DAY
+FAR = 400 * DAY  # from the end of the search; an id with a time further away is taken for a random one
 CANDIDATES_AT_ONCE = 1_000  # lines of a file whose record may contain a trace
 CARRIERS_AT_ONCE = 1_000  # lines of a trace that are read at once if all are wanted
 WHOLE = 10_000_000  # characters; no message has more
@@ -107,7 +107,7 @@ def _by_index(connection: Connection) -> Iterator[None]:
 
 
 def _near(end: datetime) -> Window:
-    """The time that ids of lines may say. Of random ids, one in 4,000 says one in it, and is searched at that time."""
+    """Ids of our lines begin with a time in this window. One random id in 4,000 seems to, and is taken at its word."""
     return Window(floor(end, DAY) - FAR, floor(end, DAY) + FAR)
 
 
@@ -128,7 +128,7 @@ def _parts(query: LineQuery, archived: Sequence[ArchivedDay], near: Window) -> I
 def _stored(
     connection: Connection, trace: str, query: LineQuery, part: Part, outside: Window | None, *, width: int, limit: int
 ) -> list[LogLine]:
-    """Lines of the table with ids of this part. `outside`: also those whose ids say no time in this window.
+    """Lines of the table with ids of this part. `outside`: also those whose ids begin with no time in this window.
 
     Whole days: for a quarter of a day PostgreSQL prefers the index of ids, and then reads all lines of that quarter.
     """
