@@ -160,7 +160,7 @@ class ColdReader:
         return {(_aware(slot), node): lines for slot, node, lines in self._rows(day, "counts", bounds)}
 
     def lines_of_slot(self, day: ArchivedDay, slot: Window, longest: int) -> Iterator[tuple[Any, ...]]:
-        """Rows like those of the statement of that name in `patterns.sql`."""
+        """Rows like those of the statement of that name in `patterns.sql`, with the record instead of its request."""
         bounds = {"since": _naive(slot.since), "until": _naive(slot.until), "longest": longest}
         return self._rows(day, "lines_of_slot", bounds)
 
@@ -295,7 +295,7 @@ class ColdSlots:
         return counts
 
     def lines(self, slot: Window, longest: int) -> Iterator[tuple[Any, ...]]:
-        """Id, microseconds since 1970, level, node and message; newest first."""
+        """Id, microseconds since 1970, level, node, message and record (JSON); newest first."""
         for day in self._days:
             if day.window.since <= slot.since < day.window.until:
                 yield from self._reader.lines_of_slot(day, slot, longest)

@@ -16,12 +16,13 @@ from fleexmon_pipeline.baselines.slot_grid import GROUPS, group_of
 
 @dataclass(frozen=True)
 class DurationBaseline:
-    """Baseline of the durations in a pattern's lines of one group. All figures but `floor` are logarithms."""
+    """Baseline of what a pattern's lines of one group measure. All figures but `floor` are logarithms."""
 
     floor: float  # added to durations before taking the logarithm
     levels: dict[str, float]  # figure → its level
     seasons: dict[str, list[float]]  # figure → hour of the (UTC) day → added to the level
     within: float  # spread of single lines
+    steps: bool = False  # steps to these lines, not durations that they state
     spreads: dict[str, float] = field(default_factory=dict)  # "figure/width" → spread of windows of many lines
     peaks: dict[str, float] = field(default_factory=dict)  # "figure/width" → surprise reached on three days
 

@@ -29,11 +29,12 @@ def group_of(level: str) -> str:
 
 
 class Sketches(NamedTuple):
-    """Median and 95th percentile of the durations in lines, by slot."""
+    """Median and 95th percentile of what lines measure, by slot."""
 
     p50: Floats
     p95: Floats
-    lines: Floats  # with a duration
+    lines: Floats  # that measure it
+    steps: bool = False  # steps to these lines, not durations that they state
 
 
 class Variety(NamedTuple):
@@ -115,21 +116,25 @@ MAX_MEASURED = 64.0  # lines of a slot that are sampled for durations, as in `pa
 
 
 def sketches(
-    first: int, slots: int, rows: Iterable[tuple[int, str, str, int, float, float]]
+    first: int, slots: int, rows: Iterable[tuple[int, str, str, int, float, float, bool]]
 ) -> dict[tuple[str, str], Sketches]:
-    """Durations from rows of slot number, resolved pattern, level, lines, median and 95th percentile. Rows of merged
-    patterns are averaged. Rows outside the slots are left out."""
-    sums: dict[tuple[str, str], Floats] = {}
-    for slot, pattern, level, lines, p50, p95 in rows:
+    """From rows of slot number, resolved pattern, level, lines, median, 95th percentile, and whether both are of steps.
+    Rows of merged patterns are averaged. Of a pattern with durations and steps, what fewer lines have is left out, and
+    so are rows outside the slots."""
+    sums: dict[tuple[str, str, bool], Floats] = {}
+    for slot, pattern, level, lines, p50, p95, steps in rows:
         if first <= slot < first + slots:
-            key = pattern, group_of(level)
+            key = pattern, group_of(level), steps
             if key not in sums:
                 sums[key] = np.zeros((3, slots))
             weight = min(float(lines), MAX_MEASURED)
             sums[key][:, slot - first] += (weight * p50, weight * p95, weight)
+    of_both = sorted(sums.items(), key=lambda item: float(item[1][2].sum()))
     return {
-        key: Sketches(p50 / np.maximum(lines, 1.0), p95 / np.maximum(lines, 1.0), np.minimum(lines, MAX_MEASURED))
-        for key, (p50, p95, lines) in sums.items()
+        (pattern, group): Sketches(
+            p50 / np.maximum(lines, 1.0), p95 / np.maximum(lines, 1.0), np.minimum(lines, MAX_MEASURED), steps
+        )
+        for (pattern, group, steps), (p50, p95, lines) in of_both
     }
 
 

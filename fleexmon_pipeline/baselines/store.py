@@ -28,7 +28,7 @@ from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.window import DAY, SLOT, Window, floor, slot_number, slot_start
 
 SQL = statements("history")
-VERSION = "13"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
+VERSION = "14"  # increase it when a change of `baseline.py` or of learning must invalidate stored baselines
 HISTORY = 14 * DAY
 
 
@@ -100,7 +100,7 @@ class PastRow(NamedTuple):
     level: str
     slots: Ints  # numbers
     counts: Ints
-    durations: Floats  # rows of slot number, lines, median and 95th percentile; only slots that have them
+    durations: Floats  # rows of slot number, lines, median, 95th percentile, of steps (1); only slots that have them
     varieties: Ints  # rows of slot number, lines, different values by field; only slots that have them
 
 
@@ -121,7 +121,7 @@ class PastCounts:
                 read_level(row["level"]),
                 _numbers(row["slots"]),
                 _numbers(row["counts"]),
-                np.array((row["durations"] or "").split(), float).reshape(-1, 4),
+                np.array((row["durations"] or "").split(), float).reshape(-1, 5),
                 _numbers(row["varieties"]).reshape(-1, 3),
             )
             for row in rows
@@ -216,9 +216,9 @@ def _past_grid(node: str, window: Window, pieces: Sequence[PastRow], known: Ints
     silent[empty - first] = True
     logged = counts.any(axis=0)
     measured = (
-        (int(slot), row.pattern, row.level, int(lines), p50, p95)
+        (int(slot), row.pattern, row.level, int(lines), p50, p95, bool(steps))
         for row in pieces
-        for slot, lines, p50, p95 in row.durations.tolist()
+        for slot, lines, p50, p95, steps in row.durations.tolist()
     )
     compared = (
         (slot, row.pattern, row.level, lines, fields)

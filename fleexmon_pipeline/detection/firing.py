@@ -22,6 +22,7 @@ from fleexmon_pipeline.patterns.shared_values import with_shared_values
 from fleexmon_pipeline.window import SLOT, slot_start
 from fleexmon_pipeline.wording import duration, percent, whole_minutes
 
+OF_DURATIONS, OF_STEPS = "the durations in these lines", "the time since the previous line of the same request"
 MAX_TEMPLATE_SHOWN = 200  # characters of a template in texts and metadata; a masked stack trace has thousands
 
 
@@ -140,6 +141,7 @@ def _of_measure(rule: Detector, observation: Observation, hit: Hit, measure: Mea
         "count": f"{hit.count:,}",
         "within": duration(width),
         "figure": measure.name,
+        "measured": OF_STEPS if measure.steps else OF_DURATIONS,
         "value": _significant(measure.value),
         "expected": _significant(measure.expected),
         "times": _rounded(times),
@@ -150,6 +152,7 @@ def _of_measure(rule: Detector, observation: Observation, hit: Hit, measure: Mea
         "count": hit.count,
         "withinMinutes": whole_minutes(width),
         "figure": measure.name,
+        **({"steps": True} if measure.steps else {}),
         "value": float(f"{measure.value:.4g}"),
         "expected": float(f"{measure.expected:.4g}"),
         "pattern": measure.pattern,

@@ -31,6 +31,7 @@ class Measure:
     name: str
     value: float
     expected: float
+    steps: bool = False  # of steps to its lines, not of durations that they state
 
 
 @dataclass(frozen=True)

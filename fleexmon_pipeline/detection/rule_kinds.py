@@ -281,7 +281,9 @@ class Missed(Detector):
 class Value(Detector, OfLines):
     """Durations in a node's lines that have grown."""
 
-    figures = frozenset({"node", "count", "figure", "value", "expected", "times", "within", "pattern", "template"})
+    figures = frozenset(
+        {"node", "count", "figure", "measured", "value", "expected", "times", "within", "pattern", "template"}
+    )
     kind: Literal["value"]
     where: AnyLevels = AnyLevels()
     value: ValueParameters

@@ -22,12 +22,17 @@ from fleexmon_pipeline.archive.read import ColdSlots, cold_slots
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
+from fleexmon_pipeline.patterns.forms.request_ids import FindId, finder, request_of
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.measures import (
+    FOLLOWED,
     MAX_COMPARED,
+    MAX_FOLLOWED,
     MAX_MEASURED,
     MAX_MEASURED_CHARS,
     Durations,
+    Follower,
+    Steps,
     different_values,
     sketch,
 )
@@ -41,8 +46,8 @@ MAX_HARMLESS_SAMPLES = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
-# Lines, samples, median and 95th percentile of durations, numbers of different values by field.
-_Row = tuple[int, str, float | None, float | None, int | None]
+# Lines, samples, median and 95th percentile of durations or else of steps, whether of steps, different values by field.
+_Row = tuple[int, str, float | None, float | None, bool, int | None]
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class _Tally:
     measured: list[str] = field(default_factory=list)  # every `step`th message, so that they are spread over the slot
     step: int = 0  # 0 if the newest line states no duration: then no message is measured
     compared: list[str] = field(default_factory=list)  # the newest messages
+    find: FindId | None = None  # finds the id of a request in lines like the newest one
+    steps: Steps = field(default_factory=Steps)
 
     def measure(self, message: str) -> None:
         """Keep a message. With too many, keep every second one and double `step`."""
@@ -158,11 +165,14 @@ def rebuild_counts(
 def _lines(connection: Connection, slot: Window, cold: ColdSlots | None) -> Generator[list[tuple[Any, ...]]]:
     """The slot's lines, newest first, in chunks. Read by one statement, so concurrent inserts do not matter."""
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
-        cursor.execute(_SQL["lines_of_slot"], {"since": slot.since, "until": slot.until, "longest": MAX_READ_CHARS})
+        bounds = {"since": slot.since, "until": slot.until, "followed": FOLLOWED, "most": MAX_FOLLOWED}
+        cursor.execute(_SQL["lines_of_slot"], {**bounds, "longest": MAX_READ_CHARS})
         if cold:
             rows = list(cursor)
             table_ids = {row[0] for row in rows}
-            rows += [row for row in cold.lines(slot, MAX_READ_CHARS) if row[0] not in table_ids]
+            rows += [
+                (*row[:5], request_of(row[5])) for row in cold.lines(slot, MAX_READ_CHARS) if row[0] not in table_ids
+            ]
             yield sorted(rows, key=lambda row: (row[1], row[0]), reverse=True)
             return
         while chunk := cursor.fetchmany(CHUNK):
@@ -173,20 +183,28 @@ def _count(
     connection: Connection, slot: Window, miner: PatternMiner, durations: Durations, cold: ColdSlots | None
 ) -> dict[_Key, _Tally]:
     tallies: dict[_Key, _Tally] = {}
+    follower, seen = Follower(), 0
+    newest_minute = (slot.until - FOLLOWED - EPOCH) // timedelta(microseconds=1)
     with closing(_lines(connection, slot, cold)) as chunks:
         for chunk in chunks:
             patterns = miner.identify([row[4] for row in chunk])
-            for (entry, micros, word, node, message), pattern in zip(chunk, patterns, strict=True):
+            for (entry, micros, word, node, message, request), pattern in zip(chunk, patterns, strict=True):
                 level = _level(word)
                 key = (node, pattern, level)
                 tally = tallies.get(key)
                 if tally is None:
                     tally = tallies[key] = _Tally(0, last=micros, first=micros)
                     tally.step = int(durations.has_one(message))
+                    tally.find = finder(message[:MAX_MEASURED_CHARS])
                 if tally.step and not tally.count % tally.step:
                     tally.measure(message)
                 if tally.count < MAX_COMPARED:
                     tally.compared.append(message[:MAX_MEASURED_CHARS])
+                if (seen < MAX_FOLLOWED or micros >= newest_minute) and (
+                    request := request or (tally.find and tally.find(message))
+                ):
+                    follower.see(request, micros, tally.steps)
+                seen += 1
                 tally.count += 1
                 tally.first = micros
                 if tally.count <= MAX_HARMLESS_SAMPLES or (
@@ -208,11 +226,13 @@ def _rows(tallies: Mapping[_Key, _Tally], durations: Durations) -> dict[_Key, _R
     values = iter(durations.of([message for tally in tallies.values() for message in tally.measured]))
     rows: dict[_Key, _Row] = {}
     for key, tally in tallies.items():
-        figures = sketch(islice(values, len(tally.measured))) if tally.measured else None
+        stated = sketch(islice(values, len(tally.measured))) if tally.measured else None
+        figures = stated or tally.steps.sketch()
         rows[key] = (
             tally.count,
             f"{{{','.join(tally.samples)}}}",
             *(figures or (None, None)),
+            figures is not None and stated is None,
             different_values(tally.compared),
         )
     return rows

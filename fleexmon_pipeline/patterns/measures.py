@@ -1,15 +1,20 @@
-"""What lines state: durations, with their median and 95th percentile, and how many different values each field has.
+"""What lines measure: durations, with their median and 95th percentile, and how many different values each field has.
 
-Here: reading these from lines. Which number of a line is its duration: `forms/durations.py`; where they are stored:
-`count_lines.py`; what is normal for them: `baselines/values/`.
+Here: reading these from lines. A line that states no duration measures a step: how long after the previous line of the
+same request it came. Which number of a line is its duration: `forms/durations.py`; which id is that of its request:
+`forms/request_ids.py`; where they are stored: `count_lines.py`; what is normal for them: `baselines/values/`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import exp, log
 
 from fleexmon_pipeline.patterns.forms.durations import Place, duration_in
+from fleexmon_pipeline.patterns.forms.request_ids import usable
 from fleexmon_pipeline.patterns.masks import shapes_of
 
 # Measured lines of a slot, node, pattern and level: 32 to 64 if there are more. By judgement: the standard error of the
@@ -23,6 +28,10 @@ MIN_COMPARED = 3
 MAX_FIELDS, BITS_A_FIELD = 15, 4
 MAX_WORDS = 40  # of a line that are compared
 MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # milliseconds
+# Requests are followed through the newest lines of a slot, and through all of its newest minute. By judgement.
+MAX_FOLLOWED, FOLLOWED = 2_000, timedelta(minutes=1)
+MIN_STEP = 50.0  # milliseconds added to each step. Chosen from 10, 20 and 50 on seed 4 of the real services
+MAX_LINES_A_REQUEST = 4  # of a pattern on average; with more, the id is not that of a request but of a process, say
 
 _DIGIT = re.compile(r"[0-9]")
 _Place = tuple[int, int, float, Place]  # begin, end and factor of the first number; places of numbers added to it
@@ -66,6 +75,62 @@ def _place(shape: bytes) -> _Place | None:
 
 def _sum(message: str, others: Place) -> float:
     return sum(float(message[begin:end]) * factor for begin, end, factor in others)
+
+
+@dataclass(slots=True)
+class Steps:
+    """Steps to the lines of a slot, node, pattern and level, newest first."""
+
+    milliseconds: list[float] = field(default_factory=list)
+    requests: set[str] = field(default_factory=set)
+    every: int = 1
+    seen: int = 0
+
+    def add(self, request: str, milliseconds: float) -> None:
+        """Keep a step. With too many, keep every second one."""
+        self.requests.add(request)
+        if self.seen % self.every == 0:
+            self.milliseconds.append(milliseconds)
+            if len(self.milliseconds) > MAX_MEASURED:
+                del self.milliseconds[1::2]
+                self.every *= 2
+        self.seen += 1
+
+    def sketch(self) -> tuple[float, float] | None:
+        """Average and 95th percentile; None where lines share few ids: what lies between them is no step then.
+
+        The average is that of logarithms. Unlike a median it shows that a third of the steps takes much longer: lines
+        of one pattern may come after different work.
+        """
+        requests = len(self.requests)
+        if not requests or self.seen > MAX_LINES_A_REQUEST * requests or (requests == 1 and self.seen > 1):
+            return None
+        logs = [log(step + MIN_STEP) for step in self.milliseconds]
+        average = max(exp(sum(logs) / len(logs)) - MIN_STEP, 0.0)
+        return _rounded(average), _rounded(_quantile(sorted(self.milliseconds), 0.95))
+
+
+class Follower:
+    """Follows requests through the lines of a slot, of all nodes, newest first.
+
+    Lines of the same moment are in no order. Each has the step since the request's moment before.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[str, tuple[int, list[Steps]]] = {}  # request → its next moment, and steps to the lines then
+
+    def see(self, request: str, micros: int, steps: Steps) -> None:
+        """A line of this request. `steps`: of the lines like it."""
+        following = self._next.get(request)
+        if following is None:
+            if usable(request):
+                self._next[request] = micros, [steps]
+        elif following[0] == micros:
+            following[1].append(steps)
+        else:
+            for later in following[1]:
+                later.add(request, (following[0] - micros) / 1_000)
+            self._next[request] = micros, [steps]
 
 
 def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:

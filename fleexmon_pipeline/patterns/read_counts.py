@@ -36,7 +36,7 @@ class Count(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The durations that the lines of a count state."""
+    """What the lines of a count measure: durations that they state, or steps."""
 
     slot: int
     pattern: str
@@ -44,6 +44,7 @@ class Measured(NamedTuple):
     lines: int
     p50: float
     p95: float
+    steps: bool
 
 
 class Varied(NamedTuple):
@@ -84,12 +85,12 @@ def read_counts(connection: Connection, window: Window) -> Counts:
     rows: defaultdict[str, list[Count]] = defaultdict(list)
     durations: defaultdict[str, list[Measured]] = defaultdict(list)
     varieties: defaultdict[str, list[Varied]] = defaultdict(list)
-    for slot, node, pattern, word, count, p50, p95, fields in raw:
+    for slot, node, pattern, word, count, p50, p95, steps, fields in raw:
         root = resolve(pattern, moments[slot])
         members[root].add(pattern)
         rows[node].append(Count(slot, root, levels[word], count))
         if p50 is not None:
-            durations[node].append(Measured(slot, root, levels[word], count, p50, p95))
+            durations[node].append(Measured(slot, root, levels[word], count, p50, p95, steps))
         if fields is not None:
             varieties[node].append(Varied(slot, root, levels[word], count, fields))
     named = {root: templates.get(root, root) for root in members}

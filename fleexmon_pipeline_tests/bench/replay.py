@@ -164,9 +164,9 @@ def observations(
     budget = shares_of(rules, len(made.nodes), false_alarms_per_day({}), {})
     templates = dict(zip(made.patterns, made.templates, strict=True))
     of_node: defaultdict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
-    measured: defaultdict[str, list[tuple[int, str, str, int, float, float]]] = defaultdict(list)
-    for slot, node, pattern, level, count, p50, p95 in made.durations:
-        measured[node].append((slot, pattern, level, count, p50, p95))
+    measured: defaultdict[str, list[tuple[int, str, str, int, float, float, bool]]] = defaultdict(list)
+    for slot, node, pattern, level, count, p50, p95, steps in made.durations:
+        measured[node].append((slot, pattern, level, count, p50, p95, steps))
     compared: defaultdict[str, list[tuple[int, str, str, int, int]]] = defaultdict(list)
     for slot, node, pattern, level, count, fields in made.varieties:
         compared[node].append((slot, pattern, level, count, fields))
@@ -247,7 +247,7 @@ def _grid(
     first: int,
     slots: int,
     rows: list[tuple[int, str, str, int]],
-    measured: list[tuple[int, str, str, int, float, float]],
+    measured: list[tuple[int, str, str, int, float, float, bool]],
     compared: list[tuple[int, str, str, int, int]],
 ) -> SlotGrid:
     spoken = np.zeros(slots, bool)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
@@ -26,11 +26,16 @@ from typing import Any
 import msgspec
 
 from fleexmon_pipeline.patterns import masks
+from fleexmon_pipeline.patterns.forms.request_ids import FindId, finder
 from fleexmon_pipeline.patterns.measures import (
+    FOLLOWED,
     MAX_COMPARED,
+    MAX_FOLLOWED,
     MAX_MEASURED,
     MAX_MEASURED_CHARS,
     Durations,
+    Follower,
+    Steps,
     different_values,
     sketch,
 )
@@ -38,7 +43,7 @@ from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
-_FORMAT = 6  # of what is kept; a change of this module that changes it counts it up
+_FORMAT = 7  # of what is kept; a change of this module that changes it counts it up
 _SPARSE_LEVELS = ("warn", "error", "fatal")
 SLOT_SECONDS = int(SLOT.total_seconds())
 Line = tuple[int, str, str, str, float]  # slot, node, level, message, seconds since 1970
@@ -81,8 +86,9 @@ class Replay:
     alias_of: dict[str, tuple[str, int]]  # what it merged into, and the slot it did so in
     rows: list[tuple[int, str, str, str, int]]  # slot, node, own pattern, level, count; ascending by slot
     texts: list[tuple[int, str, str, str]]  # slot, node, level, message: lines that a text rule may want
-    durations: list[tuple[int, str, str, str, int, float, float]] = field(default_factory=list)
-    """Slot, node, own pattern, level, count, median and 95th percentile of what its lines state; ascending by slot."""
+    durations: list[tuple[int, str, str, str, int, float, float, bool]] = field(default_factory=list)
+    """Slot, node, own pattern, level, count, median and 95th percentile of what its lines state, or else of steps, and
+    which of both; ascending by slot."""
     began: dict[tuple[int, str, str, str], float] = field(default_factory=dict)
     """Slot, node, own pattern and level (warn or worse) → seconds since 1970 of the first line."""
     varieties: list[tuple[int, str, str, str, int, int]] = field(default_factory=list)
@@ -143,7 +149,7 @@ def _mined(folder: Path) -> Replay:
     texts: list[tuple[int, str, str, str]] = []
     since: dict[str, int] = {}
     began: dict[tuple[int, str, str, str], float] = {}
-    measured: list[tuple[int, str, str, str, int, float, float]] = []
+    measured: list[tuple[int, str, str, str, int, float, float, bool]] = []
     compared: list[tuple[int, str, str, str, int, int]] = []
     reader = Durations()
     hour_slots = HOUR // SLOT
@@ -154,10 +160,13 @@ def _mined(folder: Path) -> Replay:
         stated: defaultdict[tuple[int, str, str, str], list[str]] = defaultdict(list)
         newest: defaultdict[tuple[int, str, str, str], deque[str]] = defaultdict(lambda: deque(maxlen=MAX_COMPARED))
         by_slot: defaultdict[int, list[Line]] = defaultdict(list)
+        steps: dict[tuple[int, str, str, str], Steps] = {}
         for line in batch:
             by_slot[line[0]].append(line)
         for slot, of_slot in by_slot.items():
-            for line, pattern in zip(of_slot, miner.identify([line[3] for line in of_slot]), strict=True):
+            named = miner.identify([line[3] for line in of_slot])
+            steps |= steps_of(slot, of_slot, named)
+            for line, pattern in zip(of_slot, named, strict=True):
                 key = slot, line[1], pattern, line[2]
                 counts[key] += 1
                 newest[key].append(line[3][:MAX_MEASURED_CHARS])
@@ -170,8 +179,11 @@ def _mined(folder: Path) -> Replay:
             for pattern in miner.new_aliases:
                 since.setdefault(pattern, slot)
             miner.new_aliases.clear()
-        sketched = ((key, sketch(reader.of(stated[key]))) for key in sorted(stated))
-        measured += ((*key, counts[key], *figures) for key, figures in sketched if figures)
+        for key in sorted(stated):
+            if figures := sketch(reader.of(stated[key])):
+                measured.append((*key, counts[key], *figures, False))
+            elif key in steps and (figures := steps[key].sketch()):
+                measured.append((*key, counts[key], *figures, True))
         varied = ((key, different_values([*reversed(newest[key])])) for key in sorted(newest))
         compared += ((*key, counts[key], fields) for key, fields in varied if fields is not None)
         rows += ((slot, node, pattern, level, count) for (slot, node, pattern, level), count in sorted(counts.items()))
@@ -183,6 +195,24 @@ def _mined(folder: Path) -> Replay:
     return Replay(
         truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began, compared
     )
+
+
+def steps_of(slot: int, lines: Sequence[Line], patterns: Sequence[str]) -> dict[tuple[int, str, str, str], Steps]:
+    """As counting makes them; here, lines have no records."""
+    steps: dict[tuple[int, str, str, str], Steps] = {}
+    find: dict[tuple[int, str, str, str], FindId | None] = {}
+    follower, end = Follower(), (slot + 1) * SLOT_SECONDS
+    newest_first = sorted(zip(lines, patterns, strict=True), key=lambda one: one[0][4], reverse=True)
+    for number, (line, pattern) in enumerate(newest_first):
+        key = slot, line[1], pattern, line[2]
+        if key not in find:
+            find[key] = finder(line[3])
+            steps[key] = Steps()
+        if number >= MAX_FOLLOWED and line[4] < end - FOLLOWED.total_seconds():
+            break
+        if (search := find[key]) and (request := search(line[3])):
+            follower.see(request, round(line[4] * 1e6), steps[key])
+    return steps
 
 
 def slot_number(moment: datetime) -> int:

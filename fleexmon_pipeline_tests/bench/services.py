@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ LENGTHS = (20, 45)  # minutes of an incident
 APART, SAME_APART = 100, 26 * 60  # minutes between incidents, and between two of one service
 _record = json.JSONDecoder().raw_decode
 _CLOCK = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} ")
+_TRACE = re.compile("TraceID: [0-9a-f]{32} ")
 Trace = list[tuple[float, str, str, str]]  # seconds since its first line, service, level, message without its clock
 
 
@@ -44,7 +46,7 @@ class Fault:
 
 class Services:
     def __init__(self, data: Path, seed: int, days: int, warmup: int, *, incidents: bool) -> None:
-        self.rng = np.random.default_rng([31, seed])
+        self.rng, self.ids = np.random.default_rng([31, seed]), random.Random(seed)
         self.minutes, self.first = days * DAY, warmup * DAY
         self.start = datetime(2026, 11, 9, tzinfo=UTC)  # a Monday
         self.normal, self.faults = read(data)
@@ -79,8 +81,10 @@ class Services:
             for _ in range(counts[minute]):
                 trace = pool[minute][int(self.rng.integers(len(pool[minute])))]
                 begin = minute + float(self.rng.random())
+                # A few traces are drawn many times: each time it is another request.
+                named = f"TraceID: {self.ids.getrandbits(128):032x} "
                 for seconds, service, level, message in trace:
-                    yield begin + seconds / 60, service, level, message
+                    yield begin + seconds / 60, service, level, _TRACE.sub(named, message, count=1)
 
     def at(self, minute: float) -> str:
         moment = self.start + timedelta(minutes=minute)

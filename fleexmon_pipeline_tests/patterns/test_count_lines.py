@@ -8,11 +8,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.types.json import Json
 
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.patterns import count_lines
 from fleexmon_pipeline.patterns import miner as miner_module
 from fleexmon_pipeline.patterns.count_lines import rebuild_counts, stale_slots
+from fleexmon_pipeline.patterns.measures import Steps
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.redaction.redact import redact
@@ -87,6 +89,51 @@ def test_counts_have_the_median_and_the_95th_percentile_of_what_their_lines_stat
     assert served["p95"] == pytest.approx(190, abs=5)
     assert (unknown["p50"], unknown["p95"]) == (None, None)
     assert again.changed == 0
+
+
+def test_lines_without_durations_have_the_steps_of_their_requests(database: Database) -> None:
+    """Requests of two nodes: 17 are named by the lines, 17 by the records. A worker's id is none."""
+    entries = []
+    for number in range(34):
+        began, shown = TEN + timedelta(seconds=8 * number), number % 2
+        text, record = (f" trace_id={number:016x}", None) if shown else ("", {"trace_id": f"t-{number:08}"})
+        for node, after, message in (
+            ("blue", 0.0, f"order {number} is accepted{text}"),
+            ("green", 0.2, f"payment of order {number} is asked for{text}"),
+            ("green", 1.2, f"payment of order {number} is done in 950 ms{text}"),
+            ("blue", 1.2, f"order {number} is stored{text}"),
+        ):
+            entries.append((began + timedelta(seconds=after), message, node, Json(record) if record else None))
+    entries += [(TEN + timedelta(seconds=5 * n), "alive", "blue", Json({"trace_id": "worker-1"})) for n in range(50)]
+    with database.connect() as connection:
+        connection.cursor().executemany(
+            'INSERT INTO "LogEntry" (timestamp, level, message, source, hostname, metadata)'
+            " VALUES (%s, 'info', %s, %s, '10.0.0.5', %s)",
+            entries,
+        )
+        rebuild(connection)
+        again = rebuild(connection)
+        rows = connection.execute(
+            """SELECT template, sum(p50 * count) / sum(count) AS typical, bool_and(steps) AS steps
+            FROM "LogPatternCount" JOIN "LogPattern" ON id = pattern GROUP BY template ORDER BY min(slot), template"""
+        ).fetchall()
+    found = {row["template"].split(" trace_id")[0]: (row["typical"], row["steps"]) for row in rows}
+    assert found["order <num> is accepted"] == (None, False)
+    assert found["payment of order <num> is asked for"] == (pytest.approx(200, abs=1), True)
+    assert found["payment of order <num> is done in <duration>"] == (pytest.approx(950), False)
+    assert found["order <num> is stored"] == (pytest.approx(1_000), True)  # at the same moment as the line before
+    assert found["alive"] == (None, False)
+    assert again.changed == 0
+
+
+def test_an_average_of_steps_shows_that_a_third_of_them_takes_longer() -> None:
+    ordinary, partly = Steps(), Steps()
+    for number in range(60):
+        ordinary.add(str(number), 5.0 if number else 4_000.0)
+        partly.add(str(number), 5.0 if number % 3 else 2_000.0)
+    assert ordinary.sketch() == pytest.approx((9, 5), rel=0.1)
+    assert partly.sketch() == pytest.approx((129, 2_000), rel=0.1)
+    assert Steps().sketch() is None
 
 
 def test_counts_have_how_many_values_the_fields_of_their_newest_lines_have(database: Database) -> None:

@@ -28,13 +28,14 @@ from fleexmon_pipeline.baselines.slot_grid import (
     trailing,
 )
 from fleexmon_pipeline.numerics import Floats, Ints
+from fleexmon_pipeline.patterns.measures import MIN_STEP
 
 HOURS = 24
 FIGURES = ("p50", "p95")
 # Chosen by judgement.
 MIN_LINES = 100  # of a pattern, for a baseline
 MIN_SLOTS = 24  # with lines
-MIN_WINDOW_LINES = 10  # for a window to be evaluated
+MIN_WINDOW_LINES = 6  # for a window to be evaluated
 ACCEPTED_AFTER = 2 * SLOTS_A_DAY
 FLOOR = 0.05  # share of the typical 95th percentile, added to durations: 2 ms instead of 1 do not matter beside 100
 DAYS_TO_TRUST = 2.0  # after this many days, the season counts by half
@@ -55,13 +56,15 @@ def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -
     has_lines = of_pattern.lines > 0
     if of_pattern.lines.sum() < MIN_LINES or has_lines.sum() < MIN_SLOTS:
         return None
-    floor = max(FLOOR * float(np.median(of_pattern.p95[has_lines])), 1e-6)
+    least = MIN_STEP if of_pattern.steps else 1e-6
+    floor = max(FLOOR * float(np.median(of_pattern.p95[has_lines])), least)
     hours = _hours(first, len(has_lines))
     recent = has_lines & (np.arange(len(has_lines)) >= len(has_lines) - ACCEPTED_AFTER)
     days = float(has_lines.sum()) / SLOTS_A_DAY  # float, because JSON does not support numbers of numpy
     levels: dict[str, float] = {}
     seasons: dict[str, list[float]] = {}
-    for figure in FIGURES:
+    figures = FIGURES[:1] if of_pattern.steps else FIGURES
+    for figure in figures:
         logs = _logs(of_pattern, figure, floor)
         level = _weighted_median(logs[has_lines], of_pattern.lines[has_lines])
         season = _season(logs - level, of_pattern.lines, hours, days)
@@ -72,9 +75,9 @@ def learn_durations(of_pattern: Sketches, first: int, widths: Collection[int]) -
     within = _within(
         of_pattern, _logs(of_pattern, "p50", floor) - levels["p50"] - np.array(seasons["p50"])[hours], floor
     )
-    plain = DurationBaseline(floor, levels, seasons, within)
+    plain = DurationBaseline(floor, levels, seasons, within, steps=of_pattern.steps)
     day = (first + np.arange(len(has_lines))) // SLOTS_A_DAY
-    for figure in FIGURES:
+    for figure in figures:
         residuals = _logs(of_pattern, figure, floor) - _normal(plain, first, len(has_lines), figure)
         for width in sorted(widths):
             key = f"{figure}/{width}"
@@ -147,6 +150,7 @@ class Slower:
     value: Floats
     expected: Floats
     lines: Floats  # without the loudest slots
+    steps: list[bool]  # of each pattern: steps to its lines, not durations that they state
     times: Floats  # of the expected value
     recent_times: Floats  # the same in the last third of the window
 
@@ -168,11 +172,13 @@ def slower(
         if group in groups
         and (known := baseline.patterns.get(pattern, {}).get(group)) is not None
         and known.durations is not None
+        and known.durations.steps == of_pattern.steps
+        and figure in known.durations.levels
     ]
     names = [pattern for pattern, _, _ in normal]
     if not normal:
         none = np.zeros((0, grid.slots))
-        return Slower(names, none, none, none, none, none, none)
+        return Slower(names, none, none, none, none, [], none, none)
     floors = np.array([[durations.floor] for _, durations, _ in normal])
     expected = np.array([_normal(durations, grid.first, grid.slots, figure) for _, durations, _ in normal])
     stated = np.array([of_pattern.lines for _, _, of_pattern in normal])
@@ -190,6 +196,7 @@ def slower(
         np.maximum(np.exp(above) * typical - floors, 0.0),
         np.maximum(typical - floors, 0.0),
         lines,
+        [durations.steps for _, durations, _ in normal],
         np.exp(above),
         np.exp(np.where(recent_lines > 0, recently, above)),
     )

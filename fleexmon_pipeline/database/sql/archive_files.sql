@@ -137,8 +137,8 @@ WHERE timestamp >= $since AND timestamp < $until AND id NOT IN (SELECT unnest($i
 GROUP BY 1, 2;
 
 -- lines_of_slot --
--- In the same form in which counting reads them from the table.
-SELECT id::VARCHAR, epoch_us(timestamp), left(trim(level), 32), source, left(message, $longest)
+-- As counting reads them from the table, with the whole record.
+SELECT id::VARCHAR, epoch_us(timestamp), left(trim(level), 32), source, left(message, $longest), metadata
 FROM read_parquet($file)
 WHERE timestamp >= $since AND timestamp < $until
 ORDER BY timestamp DESC, id DESC;

@@ -1,6 +1,6 @@
 -- counts --
 -- What rules are evaluated on, slots by number. Without samples: those are read only for rules that fired.
-SELECT extract(epoch FROM slot)::bigint / 300, node, pattern, level, count, p50, p95, variety
+SELECT extract(epoch FROM slot)::bigint / 300, node, pattern, level, count, p50, p95, steps, variety
 FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s;
 

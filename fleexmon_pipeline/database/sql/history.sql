@@ -49,7 +49,7 @@ SELECT id, template FROM "LogPattern" WHERE id = ANY(%(ids)s::text[]);
 SELECT node, pattern, level,
   string_agg(((date_part('epoch', slot) / 300)::int)::text, ' ') AS slots,
   string_agg(count::text, ' ') AS counts,
-  string_agg(concat_ws(' ', (date_part('epoch', slot) / 300)::int, count, p50, p95), ' ') FILTER (WHERE p50 IS NOT NULL)
+  string_agg(concat_ws(' ', (date_part('epoch', slot) / 300)::int, count, p50, p95, steps::int), ' ') FILTER (WHERE p50 IS NOT NULL)
     AS durations,
   string_agg(concat_ws(' ', (date_part('epoch', slot) / 300)::int, count, variety), ' ') FILTER (WHERE variety IS NOT NULL)
     AS varieties
@@ -75,7 +75,7 @@ SELECT hour, "madeOf" AS made_of FROM "DetectedHour" WHERE hour >= %(since)s AND
 -- One hash of all inputs of detection for an hour.
 SELECT md5(
   COALESCE((
-    SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count, p50, p95, variety), '|' ORDER BY slot, node, pattern, level)
+    SELECT string_agg(concat_ws(' ', slot, node, pattern, level, count, p50, p95, steps, variety), '|' ORDER BY slot, node, pattern, level)
     FROM "LogPatternCount" WHERE slot >= %(since)s AND slot < %(until)s
   ), '') || COALESCE((
     SELECT string_agg(concat_ws(' ', slot, node, status), '|' ORDER BY slot, node)

@@ -20,6 +20,7 @@ from fleexmon_pipeline.window import DAY, SLOT
 PER = ("duration", "durations")  # series of a single pattern, and of all patterns together
 TIE_BREAK = 1e-3  # if all patterns together are slow, the one with the largest surprise is named
 NAMES = {"p50": "median", "p95": "95th percentile"}
+OF_STEPS = "average"
 
 
 def value(rule: Value, observation: Observation) -> Iterator[Hit]:
@@ -56,7 +57,9 @@ def value(rule: Value, observation: Observation) -> Iterator[Hit]:
     for slot in np.flatnonzero(best >= 0).tolist():
         grown, row, figure, width = measures[int(found[slot])]
         value, expected = float(grown.value[row, slot]), float(grown.expected[row, slot])
-        measure = Measure(grown.patterns[row], NAMES[figure], value, expected)
+        measure = Measure(
+            grown.patterns[row], OF_STEPS if grown.steps[row] else NAMES[figure], value, expected, grown.steps[row]
+        )
         surprises = float(grown.surprise[row, slot]), float(grown.together[slot])
         needed = min(
             share_needed(baseline, Series(rule.where.level, per, width), alarms, surprise)

@@ -11,6 +11,7 @@ import pytest
 from fleexmon_pipeline.baselines.baseline import Baseline
 from fleexmon_pipeline.baselines.learn import learn
 from fleexmon_pipeline.baselines.slot_grid import Sketches, SlotGrid
+from fleexmon_pipeline.baselines.values.durations import slower
 from fleexmon_pipeline.detection.conditions.durations import value
 from fleexmon_pipeline.detection.firing import firing_of
 from fleexmon_pipeline.detection.observation import Hit, Observation
@@ -59,9 +60,15 @@ def grown(figures: dict[str, Floats], begin: int, end: int, times: float, *names
     return changed
 
 
+def sketched(patterns: dict[str, dict[str, Floats]], *, steps: bool = False) -> dict[tuple[str, str], Sketches]:
+    return {
+        (name, "rest"): Sketches(figures["p50"], figures["p95"], figures["lines"], steps)
+        for name, figures in patterns.items()
+    }
+
+
 def blue(**patterns: dict[str, Floats]) -> SlotGrid:
-    durations = {(name, "rest"): Sketches(**figures) for name, figures in patterns.items()}
-    return replace(node(traffic()), durations=durations)
+    return replace(node(traffic()), durations=sketched(patterns))
 
 
 def hits(whole: SlotGrid) -> list[Hit]:
@@ -78,7 +85,9 @@ DAY = NOW // A_DAY * A_DAY
 
 
 def _cut(whole: SlotGrid, places: slice) -> SlotGrid:
-    durations = {key: Sketches(of.p50[places], of.p95[places], of.lines[places]) for key, of in whole.durations.items()}
+    durations = {
+        key: Sketches(of.p50[places], of.p95[places], of.lines[places], of.steps) for key, of in whole.durations.items()
+    }
     return SlotGrid(
         whole.node, whole.first + places.start, whole.known[places], whole.empty[places], whole.keys,
         whole.counts[:, places], durations,
@@ -109,15 +118,36 @@ def test_growth_is_reported_while_it_lasts(figures: tuple[str, ...]) -> None:
     assert 2.0 < max(measure.value / measure.expected for measure in measures) < 4.0
 
 
+def test_steps_that_grow_are_named_so_and_those_below_what_anybody_notices_are_left_alone() -> None:
+    slow = {"served": grown(stated(median=40.0), NOW, NOW + 9, 30.0)}
+    short = {"served": grown(stated(median=1.0), NOW, NOW + 9, 5.0)}
+    slower, unnoticed = (
+        hits(replace(node(traffic()), durations=sketched(figures, steps=True))) for figures in (slow, short)
+    )
+    assert {(hit.measure.name, hit.measure.steps) for hit in slower if hit.measure} == {("average", True)}
+    assert {hit.slot for hit in slower} <= set(range(NOW, NOW + 12))
+    assert unnoticed == []
+
+
+def test_a_pattern_that_states_durations_since_today_is_not_compared_with_the_steps_it_had() -> None:
+    figures = {"served": grown(stated(), NOW - 12, NOW + 9, 9.0)}
+    steps, durations = (replace(node(traffic()), durations=sketched(figures, steps=of)) for of in (True, False))
+    both = replace(durations, durations={})
+    learnt = learn(_cut(steps, slice(0, DAY)), SERIES)
+    assert learnt is not None
+    assert slower(learnt, durations, {"rest"}, "p50", 3).patterns == []
+    assert slower(learnt, steps, {"rest"}, "p50", 3).patterns == ["served"]
+    assert slower(learnt, both, {"rest"}, "p50", 3).patterns == []
+
+
 def test_what_all_messages_show_a_little_is_reported_for_the_node() -> None:
     names = [f"pattern-{number}" for number in range(8)]
     slow = {name: grown(stated(number, lines=4), NOW, NOW + 12, 1.8) for number, name in enumerate(names)}
     rows = traffic()
     for name in names:
         rows[name, "info"] = rows["opened", "info"]
-    durations = {(name, "rest"): Sketches(**figures) for name, figures in slow.items()}
 
-    assert any(NOW <= hit.slot < NOW + 12 for hit in hits(replace(node(rows), durations=durations)))
+    assert any(NOW <= hit.slot < NOW + 12 for hit in hits(replace(node(rows), durations=sketched(slow))))
 
 
 def test_a_pause_of_one_slot_is_no_growth() -> None:
