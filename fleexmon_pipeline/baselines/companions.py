@@ -98,7 +98,8 @@ def learn_companions(
         ratio = lines[:, :, None] / other_lines[:, None, :]  # lines of the first for each of the second
         squares, other_squares = ((values**2).sum(axis=2).T for values in (halves, of_others))
         apart = squares[:, :, None] - 2 * ratio * products + ratio**2 * other_squares[:, None, :]
-        apart = apart / (lines[:, :, None] * (1 + ratio))  # 1 where they are independent
+        # 1 where they are independent; of an exact ratio, rounding may leave less than 0.
+        apart = np.maximum(apart, 0.0) / (lines[:, :, None] * (1 + ratio))
     apart, ratio = (np.where(valid, values, np.nan) for values in (apart, ratio))
     typical = np.full(counted.shape, np.inf)
     typical[counted] = np.nanmedian(apart[:, counted], axis=0)

@@ -145,3 +145,12 @@ def test_a_pattern_that_merged_stays_a_companion() -> None:
     carry_over(known, "answered", "answered <*>")
     assert known["asked"].of == "answered <*>"
     assert known["answered <*>"].of == "asked"
+
+
+@pytest.mark.parametrize(("lines", "others"), [(28, 31), (35, 1), (9, 26), (41, 40), (1, 1), (2, 1)])
+def test_messages_in_an_exact_ratio_are_learnt(lines: int, others: int) -> None:
+    """Rounding gave a distance just below zero, and its root a complex number."""
+    events = np.random.default_rng(1).integers(0, 3, DAYS * A_DAY) * (np.arange(DAYS * A_DAY) % 6 == 0)
+    learnt = learn_companions({"row": lines * events, "report": others * events}, np.ones(DAYS * A_DAY, bool))
+    assert {name: found.of for name, found in learnt.items()} == {"row": "report", "report": "row"}
+    assert all(found.exact == pytest.approx(0, abs=1e-3) for found in learnt.values())
