@@ -6,6 +6,7 @@ Here: rebuild "LogPatternCount" from "LogEntry" and archived days, and find wher
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -22,7 +23,7 @@ from fleexmon_pipeline.archive.read import ColdSlots, cold_slots
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import LEVEL_OF_WORD, read_level
-from fleexmon_pipeline.patterns.forms.request_ids import FindId, finder, request_of
+from fleexmon_pipeline.patterns.forms.request_ids import FindId, finder, no_id, request_of
 from fleexmon_pipeline.patterns.masks import MAX_READ_CHARS
 from fleexmon_pipeline.patterns.measures import (
     FOLLOWED,
@@ -30,6 +31,7 @@ from fleexmon_pipeline.patterns.measures import (
     MAX_FOLLOWED,
     MAX_MEASURED,
     MAX_MEASURED_CHARS,
+    MIN_FOLLOWED,
     Durations,
     Follower,
     Steps,
@@ -71,7 +73,7 @@ class _Tally:
     measured: list[str] = field(default_factory=list)  # every `step`th message, so that they are spread over the slot
     step: int = 0  # 0 if the newest line states no duration: then no message is measured
     compared: list[str] = field(default_factory=list)  # the newest messages
-    find: FindId | None = None  # finds the id of a request in lines like the newest one
+    find: FindId | None = None  # finds the id of a request in lines written like the newest one
     steps: Steps = field(default_factory=Steps)
 
     def measure(self, message: str) -> None:
@@ -165,7 +167,7 @@ def rebuild_counts(
 def _lines(connection: Connection, slot: Window, cold: ColdSlots | None) -> Generator[list[tuple[Any, ...]]]:
     """The slot's lines, newest first, in chunks. Read by one statement, so concurrent inserts do not matter."""
     with connection.cursor("lines_of_slot", row_factory=tuple_row) as cursor:
-        bounds = {"since": slot.since, "until": slot.until, "followed": FOLLOWED, "most": MAX_FOLLOWED}
+        bounds = {"since": slot.since, "until": slot.until, "followed": FOLLOWED, "least": MIN_FOLLOWED}
         cursor.execute(_SQL["lines_of_slot"], {**bounds, "longest": MAX_READ_CHARS})
         if cold:
             rows = list(cursor)
@@ -183,35 +185,46 @@ def _count(
     connection: Connection, slot: Window, miner: PatternMiner, durations: Durations, cold: ColdSlots | None
 ) -> dict[_Key, _Tally]:
     tallies: dict[_Key, _Tally] = {}
-    follower, seen = Follower(), 0
-    newest_minute = (slot.until - FOLLOWED - EPOCH) // timedelta(microseconds=1)
+    follower, followed = Follower(), 0
+    newest_since = (slot.until - FOLLOWED - EPOCH) // timedelta(microseconds=1)
     with closing(_lines(connection, slot, cold)) as chunks:
         for chunk in chunks:
             patterns = miner.identify([row[4] for row in chunk])
-            for (entry, micros, word, node, message, request), pattern in zip(chunk, patterns, strict=True):
+            for (entry, micros, word, node, message, _), pattern in zip(chunk, patterns, strict=True):
                 level = _level(word)
                 key = (node, pattern, level)
                 tally = tallies.get(key)
                 if tally is None:
                     tally = tallies[key] = _Tally(0, last=micros, first=micros)
                     tally.step = int(durations.has_one(message))
-                    tally.find = finder(message[:MAX_MEASURED_CHARS])
                 if tally.step and not tally.count % tally.step:
                     tally.measure(message)
                 if tally.count < MAX_COMPARED:
                     tally.compared.append(message[:MAX_MEASURED_CHARS])
-                if (seen < MAX_FOLLOWED or micros >= newest_minute) and (
-                    request := request or (tally.find and tally.find(message))
-                ):
-                    follower.see(request, micros, tally.steps)
-                seen += 1
                 tally.count += 1
                 tally.first = micros
                 if tally.count <= MAX_HARMLESS_SAMPLES or (
                     tally.count <= MAX_SAMPLES and level in ("warn", "error", "fatal")
                 ):
                     tally.samples.append(entry)
+            newest = chunk[: bisect_right(chunk, -newest_since, key=lambda row: -row[1])]
+            if len(newest) < len(chunk):
+                newest = chunk[: max(len(newest), MIN_FOLLOWED - followed)]
+            _follow(newest[: max(MAX_FOLLOWED - followed, 0)], patterns, tallies, follower)
+            followed += len(newest)
     return tallies
+
+
+def _follow(
+    rows: Sequence[tuple[Any, ...]], patterns: Sequence[str], tallies: Mapping[_Key, _Tally], follower: Follower
+) -> None:
+    """Add the steps to these lines, whose patterns are the first of `patterns`, to their tallies."""
+    for (_, micros, word, node, message, of_record), pattern in zip(rows, patterns, strict=False):
+        tally = tallies[node, pattern, _level(word)]
+        if of_record is None and tally.find is None:
+            tally.find = finder(message[:MAX_MEASURED_CHARS]) or no_id
+        if request := tally.find(message) if of_record is None and tally.find else of_record:
+            follower.see(request, micros, tally.steps)
 
 
 def _sightings(seen: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, Sighting]:

@@ -28,8 +28,10 @@ MIN_COMPARED = 3
 MAX_FIELDS, BITS_A_FIELD = 15, 4
 MAX_WORDS = 40  # of a line that are compared
 MIN_VALUE, MAX_VALUE = 1e-9, 1e30  # milliseconds
-# Requests are followed through the newest lines of a slot, and through all of its newest minute. By judgement.
-MAX_FOLLOWED, FOLLOWED = 2_000, timedelta(minutes=1)
+# Requests are followed through the newest half minute of a slot, and through at least and at most so many of its newest
+# lines, of all nodes. By judgement: following a line takes as long as counting it; 100,000 lines may need 40 MB.
+FOLLOWED = timedelta(seconds=30)
+MIN_FOLLOWED, MAX_FOLLOWED = 1_000, 100_000
 MIN_STEP = 50.0  # milliseconds added to each step. Chosen from 10, 20 and 50 on seed 4 of the real services
 MAX_LINES_A_REQUEST = 4  # of a pattern on average; with more, the id is not that of a request but of a process, say
 
@@ -122,15 +124,16 @@ class Follower:
     def see(self, request: str, micros: int, steps: Steps) -> None:
         """A line of this request. `steps`: of the lines like it."""
         following = self._next.get(request)
-        if following is None:
-            if usable(request):
-                self._next[request] = micros, [steps]
-        elif following[0] == micros:
-            following[1].append(steps)
-        else:
-            for later in following[1]:
-                later.add(request, (following[0] - micros) / 1_000)
-            self._next[request] = micros, [steps]
+        if following is not None:
+            moment, lines = following
+            if moment == micros:
+                lines.append(steps)
+                return
+            for later in lines:
+                later.add(request, (moment - micros) / 1_000)
+        elif not usable(request):
+            return
+        self._next[request] = micros, [steps]
 
 
 def sketch(durations: Iterable[float | None]) -> tuple[float, float] | None:

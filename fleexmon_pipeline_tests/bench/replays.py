@@ -30,9 +30,9 @@ from fleexmon_pipeline.patterns.forms.request_ids import FindId, finder
 from fleexmon_pipeline.patterns.measures import (
     FOLLOWED,
     MAX_COMPARED,
-    MAX_FOLLOWED,
     MAX_MEASURED,
     MAX_MEASURED_CHARS,
+    MIN_FOLLOWED,
     Durations,
     Follower,
     Steps,
@@ -208,7 +208,7 @@ def steps_of(slot: int, lines: Sequence[Line], patterns: Sequence[str]) -> dict[
         if key not in find:
             find[key] = finder(line[3])
             steps[key] = Steps()
-        if number >= MAX_FOLLOWED and line[4] < end - FOLLOWED.total_seconds():
+        if number >= MIN_FOLLOWED and line[4] < end - FOLLOWED.total_seconds():
             break
         if (search := find[key]) and (request := search(line[3])):
             follower.see(request, round(line[4] * 1e6), steps[key])

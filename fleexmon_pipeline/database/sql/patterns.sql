@@ -10,7 +10,7 @@ SELECT id::text, (extract(epoch FROM timestamp) * 1000000)::bigint, left(trim(le
        left(message, %(longest)s),
        CASE WHEN timestamp >= LEAST(%(until)s::timestamp - %(followed)s::interval, COALESCE((
          SELECT timestamp FROM "LogEntry" WHERE timestamp >= %(since)s AND timestamp < %(until)s
-         ORDER BY timestamp DESC OFFSET %(most)s LIMIT 1
+         ORDER BY timestamp DESC OFFSET %(least)s LIMIT 1
        ), %(since)s::timestamp)) THEN COALESCE(trace_of(metadata), request_of(metadata)) END
 FROM "LogEntry"
 WHERE timestamp >= %(since)s AND timestamp < %(until)s

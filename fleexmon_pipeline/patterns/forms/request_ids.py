@@ -66,6 +66,10 @@ def finder(message: str) -> FindId | None:
     return _behind(prefix, _LONG if re.fullmatch(_LONG, id_) else _ANY)
 
 
+def no_id(message: str) -> None:
+    """Finds none, in lines without ids."""
+
+
 @lru_cache(maxsize=1_000)
 def _behind(prefix: str, form: str) -> FindId:
     search = re.compile(rf"{re.escape(prefix)}({form})(?![\w-])", re.ASCII).search
