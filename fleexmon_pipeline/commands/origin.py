@@ -67,6 +67,7 @@ def as_document(found: Origin) -> dict[str, Any]:
                         "lines": sign.lines,
                         "expected": round(sign.expected, 1),
                         "nodes": sign.nodes,
+                        **_steps(sign),
                     }
                     for sign in suspect.signs
                 ],
@@ -74,6 +75,12 @@ def as_document(found: Origin) -> dict[str, Any]:
             for suspect in found.suspects
         ],
     }
+
+
+def _steps(sign: Sign) -> dict[str, float]:
+    if sign.step is None or sign.normal_step is None:
+        return {}
+    return {"stepMs": round(sign.step, 1), "normalStepMs": round(sign.normal_step, 1)}
 
 
 def _show(console: Console, found: Origin, clock: Clock) -> None:
@@ -109,6 +116,9 @@ def _text(found: Origin, sign: Sign) -> str:
     if sign.pattern is None:
         return "silent" if sign.kind == "silent" else "fewer lines than normal"
     template = one_line(found.templates.get(sign.pattern, sign.pattern), most=200)
+    if sign.step is not None and sign.normal_step is not None:
+        late = f"{sign.step:,.0f} ms after the request's previous line, normally {sign.normal_step:,.0f} ms"
+        return f"slower {sign.level}{_shared(sign)}, {late}: {template}"
     return f"{sign.kind} {sign.level}{_shared(sign)}: {template}"
 
 

@@ -1,8 +1,8 @@
 """Where an incident began: rank nodes by the signs of trouble that they show, and by how early.
 
-Here: the ranking, without a database. A sign is a pattern that is new to the node or more frequent than normal, or
-fewer lines than normal. A sign weighs most if no node ever had it, little if many nodes share it, and less the later it
-began. `read_origin.py` reads the counts.
+Here: the ranking, without a database. A sign is a pattern that is new to the node or more frequent than normal, one
+whose lines come later in their requests than normal, or fewer lines than normal. A sign weighs most if no node ever had
+it, little if many nodes share it, and less the later it began. `read_origin.py` reads the counts.
 """
 
 from __future__ import annotations
@@ -10,20 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import log, sqrt
+from math import exp, log, sqrt
 from typing import Literal
 
 import numpy as np
 
 from fleexmon_pipeline.numerics import deviance
+from fleexmon_pipeline.patterns.measures import MIN_STEP
 
-Kind = Literal["new", "more", "fewer", "silent"]
+Kind = Literal["new", "more", "fewer", "silent", "slower"]
 Key = tuple[str, str, str]  # node, resolved pattern, level
 
 # By judgement, not by experiment, but STRONG (0.3, 0.5 and 0.7 were tried): docs/decisions/0033 and 0065 say on which
 # worlds.
 NEW_WEIGHT = 2.0  # of a pattern that no node ever had, and of silence on a node that never was silent
 LEVEL_WEIGHTS: Mapping[str, float] = {"fatal": 1.0, "error": 1.0, "warn": 0.5, "info": 0.1}
+SLOWER_WEIGHT = 0.5  # of 0.3 to 1, chosen on services 6 and 7: what waits is not at fault itself
+MIN_STEP_SLOTS, MIN_STEP_SPREAD = 24, 0.1  # slots of the past with steps, and the spread of their logarithms
+MIN_TIMES = 2.0  # as long as normal
 MIN_DEVIATIONS = 1.5  # standard deviations from normal that make a sign
 HALF_LIFE_SECONDS = 600.0  # a sign that begins so much later than the first strong one weighs half
 STRONG = 0.7  # of the heaviest sign's weight: among many nodes some weak sign always comes first, by chance
@@ -44,6 +48,16 @@ class SlotCount:
     slot: int
     lines: int
     first: float  # time of the first line, in seconds since 1970
+    step: float | None = None  # milliseconds since the previous line of their requests, on average, if they have steps
+
+
+@dataclass(frozen=True)
+class PastSteps:
+    """Steps to the lines of a node's pattern over the slots of the past; logarithms as `log_step` makes them."""
+
+    slots: int
+    sum: float
+    squares: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class PastCount:
 
     lines: int
     squares: int  # sum of the squared counts of its slots
+    steps: PastSteps | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,8 @@ class Sign:
     began: float  # seconds since 1970
     nodes: int  # how many nodes have it
     weight: float
+    step: float | None = None  # of "slower": milliseconds, on average
+    normal_step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,9 @@ def rank(
         for key, slots in by_key.items()
         if (sign := _more_frequent(key, slots, past.get(key), volumes[key[0]], new=key[1] not in known_patterns))
     ]
+    for key, slots in by_key.items():
+        slower = _slower(key, [slot for slot in slots if slot.step is not None], past.get(key))
+        signs += [slower] if slower else []
     for node, volume in volumes.items():
         sign = _silent(node, volume, slot_seconds) or _fewer(node, volume, slot_seconds)
         signs += [sign] if sign else []
@@ -150,6 +170,36 @@ def _fewer(node: str, volume: Volume, slot_seconds: int) -> Sign | None:
             weight = _deviations(count / together, expected / together, SPREAD)
             if heaviest is None or weight > heaviest.weight:
                 heaviest = Sign(node, "fewer", None, None, count, expected, slot * slot_seconds, 1, weight)
+    return heaviest
+
+
+def log_step(milliseconds: float) -> float:
+    return log(milliseconds + MIN_STEP)
+
+
+def _slower(key: Key, counts: Sequence[SlotCount], past: PastCount | None) -> Sign | None:
+    """Longer steps to a pattern's lines, from some slot until the end of the window."""
+    node, pattern, level = key
+    heaviest: Sign | None = None
+    if past is None or past.steps is None or past.steps.slots < MIN_STEP_SLOTS:
+        return None
+    normal = past.steps.sum / past.steps.slots
+    spread = max(sqrt(max(past.steps.squares / past.steps.slots - normal**2, 0.0)), MIN_STEP_SPREAD)
+    ordered = sorted(counts, key=lambda slot: slot.slot)
+    steps = [log_step(slot.step or 0.0) for slot in ordered]
+    for index, first in enumerate(ordered):
+        mean, lines = sum(steps[index:]) / len(steps[index:]), sum(slot.lines for slot in ordered[index:])
+        deviations = (mean - normal) / spread * sqrt(len(steps[index:]))
+        weight = SLOWER_WEIGHT * deviations
+        if (
+            mean - normal >= log(MIN_TIMES)
+            and deviations >= MIN_DEVIATIONS
+            and (heaviest is None or weight > heaviest.weight)
+        ):
+            heaviest = Sign(
+                node, "slower", pattern, level, lines, lines, first.first, 1, weight,
+                step=exp(mean) - MIN_STEP, normal_step=exp(normal) - MIN_STEP,
+            )  # fmt: skip
     return heaviest
 
 

@@ -16,11 +16,21 @@ import numpy as np
 from fleexmon_pipeline.archive.days import one_snapshot
 from fleexmon_pipeline.archive.read import lines_in_trouble
 from fleexmon_pipeline.baselines.rates import lines_an_event
-from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Suspect, Volume, rank
+from fleexmon_pipeline.comparison.origin import (
+    LEVEL_WEIGHTS,
+    Key,
+    PastCount,
+    PastSteps,
+    SlotCount,
+    Suspect,
+    Volume,
+    rank,
+)
 from fleexmon_pipeline.database.connection import Connection
 from fleexmon_pipeline.database.statements import statements
 from fleexmon_pipeline.levels import read_level
 from fleexmon_pipeline.patterns.labels import read_labels
+from fleexmon_pipeline.patterns.measures import MIN_STEP
 from fleexmon_pipeline.patterns.read_counts import Resolve, read_patterns
 from fleexmon_pipeline.patterns.store import load_miner
 from fleexmon_pipeline.window import DAY, EPOCH, HOUR, SLOT, Window
@@ -61,7 +71,7 @@ def find_origin(connection: Connection, window: Window) -> Origin:
         for row in rows
         if resolve(row["pattern"], last) not in ignored and row["slot"] in covered[row["node"]]
     ]
-    where = {"since": past.since, "until": past.until, "ids": list(family)}
+    where = {"since": past.since, "until": past.until, "ids": list(family), "min_step": MIN_STEP}
     past_counts = _past_counts(connection.execute(SQL["past_counts"], where), resolve, last)
     volumes = _volumes(connection, window, covered)
     suspects = rank(counts, past_counts, volumes, slot_seconds=SLOT_SECONDS)
@@ -72,7 +82,7 @@ def find_origin(connection: Connection, window: Window) -> Origin:
 def _slot_count(row: Mapping[str, Any], pattern: str, first_lines: Mapping[tuple[Key, datetime], float]) -> SlotCount:
     level, slot = read_level(row["level"]), row["slot"]
     first = first_lines.get(((row["node"], pattern, level), slot), (slot - EPOCH).total_seconds())
-    return SlotCount(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first)
+    return SlotCount(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first, row["step"])
 
 
 def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:
@@ -94,12 +104,17 @@ def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> di
 
 
 def _past_counts(rows: Iterable[Mapping[str, Any]], resolve: Resolve, last: datetime) -> dict[Key, PastCount]:
-    sums: defaultdict[Key, list[int]] = defaultdict(lambda: [0, 0])
+    sums: defaultdict[Key, Counter[str]] = defaultdict(Counter)
     for row in rows:
         total = sums[row["node"], resolve(row["pattern"], last), read_level(row["level"])]
-        total[0] += row["lines"]
-        total[1] += row["squares"]
-    return {key: PastCount(lines, squares) for key, (lines, squares) in sums.items()}
+        for name in ("lines", "squares", "step_slots", "steps", "step_squares"):
+            total[name] += row[name]
+    return {
+        key: PastCount(
+            total["lines"], total["squares"], PastSteps(total["step_slots"], total["steps"], total["step_squares"])
+        )
+        for key, total in sums.items()
+    }
 
 
 def _known_slots(connection: Connection, window: Window) -> defaultdict[str, set[datetime]]:

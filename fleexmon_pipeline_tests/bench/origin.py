@@ -9,13 +9,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from fleexmon_pipeline.baselines.rates import lines_an_event
-from fleexmon_pipeline.comparison.origin import LEVEL_WEIGHTS, Key, PastCount, SlotCount, Volume, rank
+from fleexmon_pipeline.comparison.origin import (
+    LEVEL_WEIGHTS,
+    Key,
+    PastCount,
+    PastSteps,
+    SlotCount,
+    Volume,
+    log_step,
+    rank,
+)
 from fleexmon_pipeline.window import DAY, HOUR, SLOT
 from fleexmon_pipeline_tests.bench.comparison import LIFE
 from fleexmon_pipeline_tests.bench.replay import CACHE, resolved
@@ -86,8 +96,29 @@ def figures(made: Replay, since: int, until: int) -> Figures:
     for (key, _), lines in counts.items():
         sums[key][0] += lines
         sums[key][1] += lines**2
-    usual = {key: PastCount(lines, squares) for key, (lines, squares) in sums.items()}
+    steps, of_past = _steps(made, past, since, until)
+    seen = [replace(one, step=steps.get((one.slot, one.node, one.pattern, one.level))) for one in seen]
+    usual = {key: PastCount(lines, squares, of_past.get(key)) for key, (lines, squares) in sums.items()}
     return seen, usual, {node: _volume(totals, node, past, since, until) for node in made.nodes}
+
+
+def _steps(
+    made: Replay, past: int, since: int, until: int
+) -> tuple[dict[tuple[int, str, str, str], float], dict[Key, PastSteps]]:
+    """Of the window by slot, node, pattern and level; of the past."""
+    first, last = (bisect_left(made.durations, (slot,)) for slot in (past, until))
+    of_window: dict[tuple[int, str, str, str], float] = {}
+    before: defaultdict[Key, list[float]] = defaultdict(list)
+    for slot, node, own, level, _, average, _, steps in made.durations[first:last]:
+        if steps:
+            key = node, resolved(made, own, until - 1), level
+            if slot < since:
+                before[key].append(log_step(average))
+            else:
+                of_window[slot, *key] = average
+    return of_window, {
+        key: PastSteps(len(logs), sum(logs), sum(one**2 for one in logs)) for key, logs in before.items()
+    }
 
 
 def _volume(totals: Mapping[tuple[str, int], int], node: str, past: int, since: int, until: int) -> Volume:

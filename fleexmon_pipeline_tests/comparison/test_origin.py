@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from fleexmon_pipeline.comparison.origin import Key, PastCount, SlotCount, Suspect, Volume, rank
+from fleexmon_pipeline.comparison.origin import Key, PastCount, PastSteps, SlotCount, Suspect, Volume, log_step, rank
 from fleexmon_pipeline.comparison.read_origin import find_origin
 from fleexmon_pipeline.patterns.miner import PatternMiner
 from fleexmon_pipeline.window import Window
@@ -75,6 +75,25 @@ def test_a_node_with_fewer_lines_is_named() -> None:
     assert [(one.node, one.signs[0].kind) for one in ranked(web=fewer)] == [("web", "fewer")]
 
 
+def test_a_node_that_requests_reach_late_is_named_before_one_with_weak_signs() -> None:
+    normal = [log_step(step) for step in (4.0, 5.0, 6.0) * 100]
+    steps = PastSteps(len(normal), sum(normal), sum(one**2 for one in normal))
+    usual = {(node, "received", "info"): PastCount(9_000, 99_000, steps) for node in NODES}
+    busy_ = {node: busy() for node in NODES}
+
+    def of(node: str, step: float, slots: range) -> list[SlotCount]:
+        return [SlotCount(node, "received", "info", slot, 5, slot * 300.0, step) for slot in slots]
+
+    late = [*of("web", 5.0, range(3)), *of("web", 1_500.0, range(3, 9)), *of("edge", 60.0, range(9))]
+    first = rank(late, USUAL | usual, busy_, slot_seconds=300)[0]
+    (sign,) = (sign for sign in first.signs if sign.kind == "slower")
+    assert (first.node, sign.began, sign.lines) == ("web", 900.0, 30)
+    assert [sign.step, sign.normal_step] == pytest.approx([1_500, 5], rel=0.02)
+    short = {key: PastCount(90, 99, PastSteps(9, sum(normal[:9]), 150.0)) for key in usual}
+    of_short_past = rank(late, USUAL | short, busy_, slot_seconds=300)
+    assert not [sign for suspect in of_short_past for sign in suspect.signs if sign.kind == "slower"]
+
+
 def test_the_usual_names_nobody() -> None:
     assert ranked(seen("edge", "502", 2, 1), seen("web", "502", 4, 2)) == []
     assert rank([], {}, {}, slot_seconds=300) == []
@@ -109,7 +128,18 @@ def test_the_node_and_the_pattern_are_found_in_the_tables(database: Database) ->
         )
         found = find_origin(connection, WINDOW)
 
+        connection.execute(
+            'INSERT INTO "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95, steps) '
+            "SELECT slot, 'blue', %(pattern)s, 'info', 9, '{}', CASE WHEN slot < %(since)s THEN 5 ELSE 900 END,"
+            " 950, true"
+            " FROM generate_series(%(since)s - interval '1 day', %(since)s + interval '30 min', '5 min') AS slot",
+            {"pattern": "ok", "since": WINDOW.since},
+        )
+        slower = [sign for one in find_origin(connection, WINDOW).suspects for sign in one.signs if sign.step]
+
     assert [suspect.node for suspect in found.suspects] == ["green", "blue"]
+    assert [(sign.node, sign.kind, sign.pattern, sign.lines) for sign in slower] == [("blue", "slower", "ok", 63)]
+    assert [slower[0].step, slower[0].normal_step] == pytest.approx([900, 5])
     first = found.suspects[0].signs[0]
     assert (first.kind, first.pattern, first.lines) == ("new", mined, 36)
     assert first.began == moment.timestamp(), "to the second, of the first line"

@@ -142,7 +142,7 @@ WHERE e.metadata ?| %(keys)s::text[]
 ORDER BY s.node, e.timestamp, e.id;
 
 -- window_counts --
-SELECT node, slot, pattern, level, count AS lines FROM "LogPatternCount"
+SELECT node, slot, pattern, level, count AS lines, CASE WHEN steps THEN p50 END AS step FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- pattern_family --
@@ -160,7 +160,10 @@ WITH RECURSIVE up AS (
 SELECT id FROM family;
 
 -- past_counts --
-SELECT node, pattern, level, sum(count)::bigint AS lines, sum(count::bigint * count)::bigint AS squares
+SELECT node, pattern, level, sum(count)::bigint AS lines, sum(count::bigint * count)::bigint AS squares,
+  count(*) FILTER (WHERE steps) AS step_slots,
+  COALESCE(sum(ln(p50 + %(min_step)s::float8)) FILTER (WHERE steps), 0) AS steps,
+  COALESCE(sum(ln(p50 + %(min_step)s::float8) ^ 2) FILTER (WHERE steps), 0) AS step_squares
 FROM "LogPatternCount"
 WHERE pattern = ANY(%(ids)s::text[]) AND slot >= %(since)s AND slot < %(until)s
 GROUP BY node, pattern, level;
