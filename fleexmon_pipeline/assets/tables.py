@@ -65,8 +65,8 @@ COLUMNS = {
         samples      uuid[]       ids of some of these lines in LogEntry
         p50          float4?      median of the durations in these lines, ms where the unit is known; or else of steps
         p95          float4?      95th percentile of the same
-        steps        bool         p50 and p95: of ms since the previous line of the same request
         variety      int8?        different values of each field of up to 8 of these lines, 4 bits a field
+        steps        bool         p50 (an average) and p95 are ms since the previous line of the same request
     """,
     "LogLevelCount": """
         half         timestamp    start of half an hour, UTC
