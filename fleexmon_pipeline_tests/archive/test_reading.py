@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from fleexmon_pipeline.archive.days import one_snapshot
+from fleexmon_pipeline.archive.read import cold_slots
 from fleexmon_pipeline.archive.storage import ArchiveError, Directory
 from fleexmon_pipeline.comparison import read_origin
 from fleexmon_pipeline.database.connection import Connection
@@ -29,6 +31,7 @@ from fleexmon_pipeline.lookup.lines import (
 )
 from fleexmon_pipeline.lookup.search import newest_first, search
 from fleexmon_pipeline.lookup.traces import newest_of_trace, search_trace
+from fleexmon_pipeline.patterns import count_lines
 from fleexmon_pipeline.patterns.read_counts import read_messages
 from fleexmon_pipeline.transfer.records import Kind
 from fleexmon_pipeline.transfer.write import Selection, count, export
@@ -109,9 +112,18 @@ def _everything(connection: Connection, ids: list[uuid.UUID]) -> dict[str, Any]:
         "messages": read_messages(connection, ids, window),
         "samples": sample_texts(connection, window, [PATTERN]),
         "first of trouble": read_origin._first_lines(connection, window, lambda pattern, _: pattern),
+        "lines to count": list(_counted(connection, Window(COLD.since, COLD.since + HOUR))),
         "export": [_exported(connection, wanted) for wanted in EXPORTS],
         "exported": [count(connection, wanted) for wanted in EXPORTS],
     }
+
+
+def _counted(connection: Connection, window: Window) -> Iterator[Any]:
+    """With the requests that their records name."""
+    with one_snapshot(connection), cold_slots(connection, window) as cold:
+        for slot in window.slots():
+            for chunk in count_lines._lines(connection, slot, cold):
+                yield from chunk
 
 
 def _exported(connection: Connection, wanted: Selection) -> bytes:
@@ -136,6 +148,7 @@ def test_every_reader_says_the_same_before_and_after(full: Database, storage: Di
     assert len(before["export"][0].splitlines()) == 211
     assert before["samples"]["p"]
     assert len(before["first of trouble"]) > 5
+    assert {row[5] for row in before["lines to count"]} > {"trace-3", None}
     for name, said in before.items():
         assert after[name] == said, name
 
