@@ -129,7 +129,7 @@ def sketches(
                 sums[key] = np.zeros((3, slots))
             weight = min(float(lines), MAX_MEASURED)
             sums[key][:, slot - first] += (weight * p50, weight * p95, weight)
-    of_both = sorted(sums.items(), key=lambda item: float(item[1][2].sum()))
+    of_both = sorted(sums.items(), key=lambda item: (float(item[1][2].sum()), item[0][2]))
     return {
         (pattern, group): Sketches(
             p50 / np.maximum(lines, 1.0), p95 / np.maximum(lines, 1.0), np.minimum(lines, MAX_MEASURED), steps

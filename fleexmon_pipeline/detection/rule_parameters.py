@@ -173,11 +173,11 @@ class InsteadParameters(Strict):
 
 
 class ValueParameters(Strict):
-    """Durations in lines that have grown beyond the node's baseline."""
+    """Durations in lines, or the time between lines of one request, that have grown beyond the node's baseline."""
 
     at_least: Annotated[
         dict[Within, Annotated[int, Field(strict=True, ge=6)]], Field(min_length=1)
-    ]  # window → lines that state one
+    ]  # window → lines that measure one
     times: Factor  # the expected duration
     false_alarms: Alarms = 0.01  # per day and node, estimated from its past
 

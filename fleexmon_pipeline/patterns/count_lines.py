@@ -222,7 +222,7 @@ def _follow(
     for (_, micros, word, node, message, of_record), pattern in zip(rows, patterns, strict=False):
         tally = tallies[node, pattern, _level(word)]
         if of_record is None and tally.find is None:
-            tally.find = finder(message[:MAX_MEASURED_CHARS]) or no_id
+            tally.find = finder(message) or no_id
         if request := tally.find(message) if of_record is None and tally.find else of_record:
             follower.see(request, micros, tally.steps)
 

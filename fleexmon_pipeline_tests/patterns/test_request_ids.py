@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleexmon_pipeline.database.connection import Connection
-from fleexmon_pipeline.patterns.forms.request_ids import finder, request_of
+from fleexmon_pipeline.patterns.forms.request_ids import MAX_SEARCHED, finder, request_of
 from fleexmon_pipeline_tests.conftest import Database
 
 UUID, OTHER = "0f1d7a52-93c4-4b57-8e6f-2f6f3c1f9a10", "77aa0c1e-5b3d-42d0-9a41-d0c52b1e6f33"
@@ -54,6 +54,14 @@ def test_ids_are_found_and_found_again_in_lines_written_alike(line: str, request
 def test_what_is_no_id_of_a_request(line: str) -> None:
     find = finder(line)
     assert find is None or find(line) is None
+
+
+def test_only_the_start_of_a_line_is_searched() -> None:
+    find = finder("job_id:4711 is done")
+    assert find is not None
+    assert find(" " * (MAX_SEARCHED - 11) + "job_id:4711") == "4711"
+    assert find(" " * MAX_SEARCHED + "job_id:4711") is None
+    assert finder(" " * MAX_SEARCHED + "job_id:4711 is done") is None
 
 
 RECORDS = [

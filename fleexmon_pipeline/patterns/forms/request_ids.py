@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 MIN_CHARS, MAX_CHARS = 4, 64  # of an id
+# Characters of a line that are searched. In 64 kB of the words before an id, the search took 6 s.
+MAX_SEARCHED = 1_000
 MAX_PREFIX = 24  # characters before an id that tell where it is in other lines
 # In records, the first of these that is there; as the functions `trace_of` and `request_of` of the database.
 NAMES = ("trace_id", "traceId", "trace.id", "request_id", "requestId", "correlation_id", "correlationId")
@@ -56,7 +58,7 @@ def finder(message: str) -> FindId | None:
 
     An id stands behind the same words in all of them, so that finding it costs a fraction of the search for any.
     """
-    if (match := _ID.search(message)) is None:
+    if (match := _ID.search(message[:MAX_SEARCHED])) is None:
         return None
     group = next(name for name in _GROUPS if match[name] is not None)
     begin, id_ = match.start(group), match[group]
@@ -75,7 +77,7 @@ def _behind(prefix: str, form: str) -> FindId:
     search = re.compile(rf"{re.escape(prefix)}({form})(?![\w-])", re.ASCII).search
 
     def find(message: str) -> str | None:
-        match = search(message)
+        match = search(message[:MAX_SEARCHED])
         return match[1] if match is not None and match[1].strip("0-") else None
 
     return find
