@@ -153,8 +153,8 @@ def test_a_part_is_a_time_and_a_node(full: Database, tmp_path: Path) -> None:
 
 
 def test_files_are_the_owners_alone_and_without_secrets_where_wanted(full: Database, tmp_path: Path) -> None:
-    add_line(full, TEN, "blue", "info", "login", password=SECRET, nested={"token": 123456789012})
     with full.connect() as connection:
+        add_line(connection, TEN, "blue", "info", "login", password=SECRET, nested={"token": 123456789012})
         export(connection, tmp_path / "whole", Selection())
         export(connection, tmp_path / "redacted", Selection(redacted=True))
 

@@ -29,7 +29,14 @@ def overheard(page: Page, url: str) -> list[str]:
     return said
 
 
+def violations(page: Page, **options: object) -> list[tuple[str, list[str]]]:
+    """What axe objects to, with the first place of each."""
+    found = Axe().run(page, options=options).response["violations"]
+    return [(each["id"], each["nodes"][0]["target"]) for each in found]
+
+
 def test_every_page_is_accessible_fits_and_executes_nothing(browser: Browser, story: Site) -> None:
+    """In light and in dark, which differ in colours alone."""
     for width in (390, 1440):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light")
         page = context.new_page()
@@ -37,24 +44,16 @@ def test_every_page_is_accessible_fits_and_executes_nothing(browser: Browser, st
         for path in all_pages(story):
             page.goto(f"{story.url}/fleexmon{path}")
 
-            violations = Axe().run(page).response["violations"]
-            assert [(each["id"], each["nodes"][0]["target"]) for each in violations] == [], (path, width)
+            assert violations(page) == [], (path, width)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
             assert page.title() != "owned"
+            if width > 1_000:
+                page.emulate_media(color_scheme="dark")
+                assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+                assert violations(page, runOnly=["color-contrast"]) == [], (path, "dark")
+                page.emulate_media(color_scheme="light")
         assert [text for text in said if "404 (Not Found)" not in text] == []
         context.close()
-
-
-def test_every_page_can_be_read_in_the_dark_too(browser: Browser, story: Site) -> None:
-    """Only colours differ."""
-    page = browser.new_page(color_scheme="dark")
-    for path in all_pages(story):
-        page.goto(f"{story.url}/fleexmon{path}")
-
-        assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        violations = Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
-        assert [(each["id"], each["nodes"][0]["target"]) for each in violations] == [], path
-    page.close()
 
 
 def test_a_person_finds_a_line_by_forms_and_links(browser: Browser, story: Site) -> None:

@@ -290,8 +290,9 @@ def messages(document: str) -> list[str]:
 
 def test_lines_are_paged_without_a_gap(site: Site) -> None:
     """Many of them of one microsecond."""
-    for n in range(230):
-        add_line(site.database, TEN + timedelta(microseconds=n // 90), "blue", "info", f"line {n:03}")
+    with site.database.connect() as connection:
+        for n in range(230):
+            add_line(connection, TEN + timedelta(microseconds=n // 90), "blue", "info", f"line {n:03}")
     seen: list[str] = []
     path = "/fleexmon/logs?node=blue"
     while path:
@@ -305,9 +306,10 @@ def test_lines_are_paged_without_a_gap(site: Site) -> None:
 
 def test_a_search_says_how_far_it_went_and_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "MAX_SCANNED", 20)
-    add_line(site.database, TEN - timedelta(hours=1), "blue", "info", "the needle")
-    for n in range(50):
-        add_line(site.database, TEN + timedelta(seconds=n), "blue", "info", f"hay {n}")
+    with site.database.connect() as connection:
+        add_line(connection, TEN - timedelta(hours=1), "blue", "info", "the needle")
+        for n in range(50):
+            add_line(connection, TEN + timedelta(seconds=n), "blue", "info", f"hay {n}")
 
     document, steps = site.get("/fleexmon/logs?q=NEEDLE").text, 1
     while not messages(document):
@@ -330,7 +332,8 @@ def test_a_secret_cannot_be_searched_for(story: Site) -> None:
 
 
 def test_what_was_searched_for_is_marked_and_stays_text(site: Site) -> None:
-    add_line(site.database, TEN, "blue", "info", "<b>Needle</b> & needle, needle, needle &amp;")
+    with site.database.connect() as connection:
+        add_line(connection, TEN, "blue", "info", "<b>Needle</b> & needle, needle, needle &amp;")
 
     page = site.get("/fleexmon/logs?q=needle").text
     marked = "&lt;b&gt;<mark>Needle</mark>&lt;/b&gt; &amp; <mark>needle</mark>, <mark>needle</mark>, needle &amp;amp;"
@@ -358,7 +361,8 @@ def test_a_line_has_its_record_and_its_neighbours(story: Site) -> None:
 
 
 def test_a_long_message_is_cut_and_says_so(site: Site) -> None:
-    line = add_line(site.database, TEN, "blue", "info", "x" * 900_000)
+    with site.database.connect() as connection:
+        line = add_line(connection, TEN, "blue", "info", "x" * 900_000)
 
     for path in (f"/fleexmon/logs/{line}", "/fleexmon/logs"):
         answer = site.get(path)
@@ -370,8 +374,8 @@ def test_a_long_message_is_cut_and_says_so(site: Site) -> None:
 def test_pages_stay_small_whatever_is_stored(site: Site) -> None:
     """Lines of markup and of other scripts, an issue that fires all day with long texts, sixty nodes, many rules."""
     worst = "<&\"'>日本語" * 1_000
-    lines = [add_line(site.database, TEN + timedelta(seconds=n), "blue", "error", worst, a=worst) for n in range(120)]
     with site.database.connect() as connection:
+        lines = [add_line(connection, TEN + timedelta(seconds=n), "blue", "error", worst, a=worst) for n in range(120)]
         for node in ["blue", *(f"node-with-a-long-name-{n:02}" for n in range(60))]:
             stories.cover(connection, Window(NOW - 2 * SLOT, NOW), node)
         texts = {"title": worst[:200], "description": worst, "root_cause": worst, "recommendation": worst}
