@@ -38,7 +38,7 @@ from fleexmon_pipeline.patterns.requests import (
     with_status_kept,
 )
 
-MASK_VERSION = 12  # raise it when a rule here, or in a module that this one uses, changes: lines it touches get new ids
+MASK_VERSION = 13  # raise it when a rule here, or in a module that this one uses, changes: lines it touches get new ids
 
 MAX_READ_CHARS = 65_536  # of a message; what follows is a dump, not a sentence
 MAX_KEPT_BYTES = 4_096  # of a longer message, after stack frames are removed, make the template

@@ -8,13 +8,18 @@ from __future__ import annotations
 import re
 
 from fleexmon_pipeline.redaction import made_text, value_checks
+from fleexmon_pipeline.redaction.hints import hint_of
 from fleexmon_pipeline.redaction.rule import make_rule
 
 _I = re.IGNORECASE
 # Between two arguments: a space, `", "` of a list, `" a2="` of auditd
 _REST = r"""(?:\s|["'],|["'](?=\s))[^\n|;]{0,160}?(?<=[\s"'])"""  # of a command line, up to an option
+# All arguments of a command: to the next one, which stands apart; `|` and `;` within a word may be part of a secret
+_ARGUMENTS = r"""(?P<v>(?:\s|["'],|["'](?=\s))(?:[^\n|;]|[|;](?=[^\s|;])){0,400})"""
 _TO = r"""(?:\s{1,4}|["']\s{0,2},\s{0,4}|["']\s{1,2}a\d{1,3}=)"""
-_VALUE = r"""["']?(?P<v>[^\s"'-][^\s"']{2,256})"""
+_VALUE = r"""(?:["'](?P<quoted>[^"'\n$-][^"'\n]{2,256})["']|["']?(?P<v>[^\s"'-][^\s"']{2,256}))"""
+_USER = r"""["']?[A-Za-z_][\w.@\\/-]{0,63}["']?"""
+_USER_OPTION = r"(?:-[uU]|--user(?:name)?)[ =]{0,4}"
 
 # Which option of which commands takes a secret, in the next word or glued to it.
 _OPTIONS = (
@@ -40,6 +45,7 @@ _OPTIONS = (
     (r"lftp", r"""-u\s{0,4}["']?[^\s"',]{1,64},(?P<v>[^\s"']{1,256})"""),
     (r"snmp(?:get|walk|set|bulkwalk|bulkget|trap|getnext)", rf"-[AX]\s{{1,4}}{_VALUE}"),
     (r"net1?(?:\.exe)?\s{1,4}use", r"/user:\S{1,100}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})"),
+    (r"net1?(?:\.exe)?\s{1,4}use", r"\\\\\S{3,200}\s{1,4}(?P<v>[^\s/*][^\s]{1,256})(?=\s{1,4}/)"),
     (r"(?:xfreerdp|wlfreerdp|schtasks|signtool)(?:\.exe)?", r"/(?:p:|r?p\s{1,4})(?P<v>[^\s\"']{2,256})"),
     (r"aws\s{1,4}ssm", rf"SecureString\s[^\n|;]{{0,160}}?--value[ =]{{1,4}}{_VALUE}"),
     (r"gh\s{1,4}secret\s{1,4}set", rf"(?:--body|-b)[ =]{{1,4}}{_VALUE}"),
@@ -58,6 +64,19 @@ _SIGN_IN = (
     r"(?:vault|cargo|npm|pnpm|gem|railway|flyctl|snyk|pulumi|wrangler|supabase)\s{1,4}login"
     r"|bw\s{1,4}unlock|add-authtoken|authtoken|set-password"
 )
+
+# Commands in which a user stands too, and whose `-p` takes a priority, a property, a port or nothing.
+_OTHER_P = re.compile(
+    r"(?<![\w.-])(?:mysql|mariadb|psql|pg_|createdb|journalctl|systemctl|lsof|strace|ps|pip3?|uv|virtualenv|ssh|scp|rsync|cp"
+    r"|(?:docker|podman)(?:-compose)?\s{1,4}(?:compose|run|create|up))[\w-]{0,20}\s"
+)
+
+
+def _is_password_of_user(value: str, found: re.Match[str]) -> bool:
+    """`-p` beside `-u ann`. `mysql -u ann -p shop` asks for it, and `journalctl -u nginx -p err` has a priority."""
+    command = re.split(r"[|;&\n]", found.string[max(0, found.start() - 200) : found.start()])[-1]
+    return not _OTHER_P.search(f"{command} ") and value_checks.is_no_port(value, found)
+
 
 RULES = (
     # As a shell has them: curl -u bob:…, sshpass -p …, mysql -p…, redis-cli -a …
@@ -80,7 +99,8 @@ RULES = (
     make_rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
     make_rule(
         "password",
-        r"""\b(?:mysql|mariadb)[\w-]{0,20}(?:\s|["'],|["'](?=\s))[^\n|;]{0,80}?(?<=[\s"'])-p(?P<v>[^\s"']{3,256})""",
+        r"""\b(?:mysql|mariadb)[\w-]{0,20}(?:\s|["'],|["'](?=\s))[^\n|;]{0,80}?(?<=[\s"'])"""
+        r"""-p(?:["'](?P<quoted>[^"'\n]{3,256})["']|(?P<v>[^\s"']{3,256}))""",
     ),
     make_rule(
         "password",
@@ -92,10 +112,12 @@ RULES = (
         r"""(?P<v>[^\s"'-][^\s"']{2,256})""",
     ),
     *(
-        make_rule(
+        make_rule(  # in one command several may stand: the keys of SNMP for signing and for hiding
             "password",
-            rf"(?<![\w.-])(?:{commands})(?:\.exe)?{_REST}{option}",
+            rf"(?<![\w.-])(?:{commands})(?:\.exe)?{_ARGUMENTS}",
+            hint=hint_of(rf"(?:{commands})(?:\.exe)?{_REST}{option}"),
             check=value_checks.is_given,
+            parts=rf"(?<=[\s\"']){option}",
         )
         for commands, option in _OPTIONS
     ),
@@ -103,6 +125,15 @@ RULES = (
         "password",
         rf"(?<![\w.-])(?:{_LAST_WORDS})\s{{1,4}}(?!/){_VALUE}",
         check=value_checks.is_given,
+    ),
+    # What is set, and for whom: consul acl set-agent-token default …, confluent api-key store ann …
+    make_rule(
+        "password",
+        r"(?<![\w.-])(?:(?:set|store|add|put|update|import|change)[- ](?:[a-z]{1,16}[- ]){0,2}"
+        r"(?:token|secret|password|api-?key)"
+        r"|(?:token|secret|password|api-?key)s?[- ](?:set|store|add|put|update|import|change))\s{1,4}"
+        rf"(?:--?[\w=-]{{1,40}}\s{{1,4}}){{0,3}}[\w.@-]{{1,64}}\s{{1,4}}{_VALUE}",
+        check=made_text.looks_made_in_prose,
     ),
     make_rule(
         "password",
@@ -135,9 +166,19 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""(?<=\s)(?:-[uU]|--user(?:name)?)[ =]{0,4}["']?[A-Za-z][\w.@-]{0,63}["']?\s{1,4}-[pPw]\s{1,4}"""
-        r"""["']?(?P<v>[^\s"'/-][^\s"']{2,256})""",
-        check=value_checks.is_no_port,
+        rf"""(?<=\s){_USER_OPTION}{_USER}\s{{1,4}}-[pPw]\s{{1,4}}["']?(?P<v>[^\s"'/-][^\s"']{{2,256}})""",
+        check=_is_password_of_user,
+    ),
+    make_rule(  # with other options between them
+        "password",
+        rf"""(?<=\s)(?:-u|--user(?:name)?)[ =]{{1,4}}{_USER}\s[^\n|;]{{1,60}}?\s-[pw]"""
+        r"""\s{1,4}["']?(?P<v>[^\s"'/-][^\s"']{2,256})""",
+        check=_is_password_of_user,
+    ),
+    make_rule(
+        "password",
+        rf"""(?<=\s)-[pPw]\s{{1,4}}["']?(?P<v>[^\s"'/-][^\s"']{{2,256}})["']?\s{{1,4}}{_USER_OPTION}{_USER}""",
+        check=_is_password_of_user,
     ),
     # As the last word of a command that is a list: "cmd": ["mysqladmin", "password", "…"]
     make_rule(

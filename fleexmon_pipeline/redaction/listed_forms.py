@@ -55,6 +55,22 @@ _MAP_VALUE = (
 )
 _HEREDOC = r"<<[-~]?[\"']?(?P<tag>[A-Za-z_]\w{0,30})[\"']?[ \t]{0,4}\r?\n"
 
+# What is set for all passwords, and one word or name of a method in small letters that it is set to
+_SETTING = re.compile(
+    r"(?:[\w.-]{0,30}[_.-])?(?:rotat\w{0,5}|renew\w{0,3}|change\w?|check\w{0,4}|hash\w{0,3}|algorithm|algo|scheme|method|encod\w{0,4}"
+    r"|encrypt\w{0,4}|digest|format|storage|stored?|backend|source|provider|complexity|strength|level|mode|scope|expir\w{0,4}"
+    r"|validity|lifetime|interval|period|reuse|charset|generat\w{0,4}|kind|style|default_\w{1,20}|on_\w{1,20})(?:[_.-][\w.-]{0,30})?:",
+    re.IGNORECASE,
+)
+_SETTING_VALUE = re.compile(r"[a-z]{2,16}(?:[-_]?[a-z0-9]{1,8}){0,2}")
+
+
+def _is_password_in_map(value: str, found: re.Match[str]) -> bool:
+    """Under `passwords` as well: `rotate: monthly` and `hashing: argon2id` say how passwords are to be."""
+    is_setting = _SETTING.match(found[0]) is not None and _SETTING_VALUE.fullmatch(value) is not None
+    return not is_setting and value_checks.is_listed_password(value, found)
+
+
 RULES = (
     # YAML: a list under a name, and a text of several lines
     make_rule(
@@ -88,7 +104,7 @@ RULES = (
         "password",
         rf"""(?:^|\n|[ \t])["']?(?:[\w-]{{0,40}}[_.-])?(?:passwords|passwds|passphrases){_MAP_HEAD}{_MAP}""",
         hint=hint_of(rf"(?:passwords|passwds|passphrases){_HEAD_HINT}[\w.@-]", _I),
-        check=value_checks.is_listed_password,
+        check=_is_password_in_map,
         flags=_I,
         spans_lines=True,
         parts=_MAP_VALUE,
@@ -101,6 +117,25 @@ RULES = (
         flags=_I,
         spans_lines=True,
         parts=_MAP_VALUE,
+    ),
+    # Alone in the line below its name, or in the same one after all: "Password for ann (see the guide):", `secret = \\`
+    make_rule(
+        "password",
+        rf"(?<![\w/-])(?:{WORDS}|{KEYS}|secret|token)\b[^\n:]{{0,100}}:[ \t]{{0,8}}\r?\n"
+        r"(?:[ \t]{0,8}\r?\n){0,2}[ \t]{0,16}"
+        r"(?P<v>(?=[^\s]{0,64}\d)[^\s:=\"'<>{}\[\],]{8,128})[ \t]{0,8}(?=\r?\n|\Z)",
+        hint=hint_of(rf"(?:{WORDS}|{KEYS}|secret|token)[^\n:]{{0,100}}:[ \t]{{0,8}}\r?\n", _I),
+        check=made_text.looks_made,
+        flags=_I,
+        spans_lines=True,
+    ),
+    make_rule(
+        "password",
+        rf"""{NAME}["']?\s{{0,4}}[=:][ \t]{{0,8}}\\\r?\n[ \t]{{0,40}}["']?(?P<v>[^\s"']{{4,256}})""",
+        hint=r"[=:][ \t]*\\\r?\n",
+        check=value_checks.is_value,
+        flags=_I,
+        spans_lines=True,
     ),
     make_rule(  # as shells and Terraform write a text of several lines
         "password",

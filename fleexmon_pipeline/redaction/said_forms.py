@@ -257,6 +257,20 @@ RULES = (
         r"(?:-{2,4}>|<{2,3}|>{2,3}|\bC:)\s{1,4}PASS\s{1,4}(?P<v>\S{4,256})",
         check=value_checks.is_no_word,
     ),
+    make_rule(
+        "password",
+        r"(?:^|\n|\s)(?:-{2,4}>|C:|[Ss]en(?:t|d|ding):?)\s{1,4}PASS\s{1,4}(?P<v>\S{4,256})[ \t\r]{0,4}(?=\n|\Z)",
+        check=value_checks.is_value,
+    ),
+    # A directive of a file of settings, alone with its value in a line
+    make_rule(
+        "password",
+        r"(?:^|\n)[ \t]{0,40}(?:requirepass|master-?auth|(?:root|bind|user)pw"
+        r"|def(?:auth|priv)?passphrase|auth-pass|ssl[_-]passphrase)"
+        r"[ \t]{1,40}[\"']?(?P<v>[^\s\"']{4,256})[\"']?[ \t\r]{0,8}(?=\n|\Z)",
+        check=value_checks.is_given,
+        flags=_I,
+    ),
     make_rule("password", r"\bWIFI:(?:[TSH]:[^;]{0,64};){0,3}P:(?P<v>[^;\n]{4,128});"),  # what a phone scans
     make_rule(
         "password",

@@ -64,16 +64,7 @@ _COMPOUND_KEY = (
 
 _I = re.IGNORECASE
 RULES = (
-    make_rule(
-        "private-key",
-        r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY[A-Z ]{0,10}-----(?:(?!-----END).)*+(?:-----END[A-Z0-9 ]{0,60}-----)?",
-        flags=re.DOTALL,
-    ),
-    make_rule(
-        "private-key",
-        r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
-        check=made_text.is_end_of_key,
-    ),
+    *stored_forms.KEY_RULES,
     make_rule(  # a token in the place of the user: https://…:x-oauth-basic@host
         "token",
         r"""://(?P<v>[^\s:/@?#"'<>]{20,256}):[^\s/@"'<>]{0,256}@""",
@@ -98,6 +89,7 @@ RULES = (
         r"""(?<![\w./-])[A-Za-z_][\w.-]{0,63}:(?P<v>[^\s:/@"'<>]{6,256})@(?=[A-Za-z][\w.-]{0,252}/\w)""",
         check=value_checks.is_no_word,
     ),
+    make_rule("password", r"""\bjdbc:oracle:\w{2,8}:[\w.$#-]{1,64}/(?P<v>[^\s/@"'<>]{1,256})@""", flags=_I),
     make_rule(
         "password",
         r"""(?<![\w./-])[\w.-]{1,64}/(?P<v>[^\s:/@"'<>]{6,256})@(?=//|[A-Za-z])""",
@@ -113,6 +105,11 @@ RULES = (
         rf"""authorization["'\\]{{0,3}}\]?\s{{0,4}}(?:=>|->|[:=,])\s{{0,4}}(?-i:b(?=["']))?(?:{WRAPPED_IN}(?=["']))?["'\\]{{0,3}}(?:{_SCHEME})?"""
         rf"""(?P<v>(?:{_PARAMETER}"|[^\s"'\\,;]+)(?:\s{{0,4}},\s{{0,4}}(?:{_PARAMETER}"|[\w-]{{1,40}}=[^\s"'\\,;]+))*)""",
         check=value_checks.is_credential,
+        flags=_I,
+    ),
+    make_rule(
+        "token",
+        r"""\bdigest\s{1,4}username=\\{0,15}"[^\n]{0,800}?\bresponse=\\{0,15}"(?P<v>[0-9a-f]{32,128})\\{0,15}\"""",
         flags=_I,
     ),
     make_rule(
@@ -353,7 +350,7 @@ RULES = (
     # <Param Name="Password">…</Param>, <name>db.password</name> <value>…</value>
     make_rule(
         "password",
-        rf"""(?:(?:name|key|id)=["'][\w.-]{{0,40}}?{NAME}["'][^<>]{{0,200}}>|<name>\s{{0,4}}[\w.-]{{0,60}}?{NAME}\s{{0,4}}</name>"""
+        rf"""(?:(?:name|key|id)=["'][\w.-]{{0,40}}?{NAME}["'][^<>]{{0,200}}>(?:\s{{0,16}}<(?:value|string|text)>)?|<name>\s{{0,4}}[\w.-]{{0,60}}?{NAME}\s{{0,4}}</name>"""
         r"""\s{0,16}<value>)\s{0,16}(?P<v>[^<>\s][^<>]{0,4095}?)\s{0,16}</""",
         flags=_I,
         spans_lines=True,

@@ -1,5 +1,5 @@
 """Secrets that are given to a store, or that a mark beside them calls secret: `config set --secret`, `echo … | … secret
-put`, `"sensitive": true`, Secrets of Kubernetes.
+put`, `"sensitive": true`, Secrets of Kubernetes, blocks of private keys.
 
 Here: forms in which nothing but the command, the kind of object or a mark tells that a value is one, whatever its own
 name is. Names followed by a sign: `secret_forms.py`; other commands: `command_forms.py`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from fleexmon_pipeline.redaction import value_checks
+from fleexmon_pipeline.redaction import made_text, value_checks
 from fleexmon_pipeline.redaction.hints import hint_of
 from fleexmon_pipeline.redaction.rule import make_rule
 from fleexmon_pipeline.redaction.secret_names import NAME, QUOTE, SIGN, VALUE
@@ -50,6 +50,25 @@ _JSON_DATA = r"""\\{0,3}"(?:stringData|data)\\{0,3}"\s{0,4}:\s{0,4}\{(?P<v>[^{}]
 _JSON_OTHERS = r"""(?:[^{}"]{1,400}+|"[^"\n]{0,2000}+"|\{(?:[^{}]{1,2000}+|\{[^{}]{0,2000}+\}){0,40}+\}){0,60}?"""
 _JSON_ENTRY = r""""[\w.-]{1,100}\\{0,3}"\s{0,4}:\s{0,4}\\{0,3}"(?P<w>[^"\\\n]{1,8000})"""
 
+# Before all others, which would take lines of a key one by one
+KEY_RULES = (
+    make_rule(
+        "private-key",
+        r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY[A-Z ]{0,10}-----(?:(?!-----END).)*+(?:-----END[A-Z0-9 ]{0,60}-----)?",
+        flags=re.DOTALL,
+    ),
+    make_rule(  # line by line, with the headers of an encrypted one
+        "private-key",
+        r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY[A-Z ]{0,10}-----\r?\n"
+        r"(?:[\w+/=:,. -]{0,100}\r?\n){1,200}?[ \t]{0,40}-----END[A-Z0-9 ]{0,60}-----",
+        spans_lines=True,
+    ),
+    make_rule(
+        "private-key",
+        r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
+        check=made_text.is_end_of_key,
+    ),
+)
 RULES = (
     # A command that stores a secret, or a setting whose name or flag tells that it is one
     make_rule(

@@ -20,7 +20,7 @@ _PLAIN_WORDS = frozenset(
     ok okay loaded rotated disabled enabled sealed unsealed revoked refreshed renewed expiring active inactive locked
     unlocked anonymous sent created generated deleted removed found updated closed opened success successful succeeded
     denied blocked pending available unavailable saved present absent provided received skipped ignored configured
-    malformed duplicate optional mandatory""".split()  # noqa: SIM905
+    malformed duplicate optional mandatory read write""".split()  # noqa: SIM905
 )
 # Among them and in codes: what a form says of the field.
 _REMARKS = _PLAIN_WORDS | frozenset(
@@ -44,7 +44,8 @@ _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-ja
 # What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%, {password}; $1, ? and
 # %(name)s of a statement; Terraform's (sensitive value)
 _STAND_IN = re.compile(
-    r"\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
+    r"[█▓▒░■●•·∙∗…]{3,}"
+    r"|\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
     r"|ENC\[[\w.-]{0,100}\]?|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
     re.DOTALL,
 )
