@@ -41,7 +41,7 @@ from fleexmon_pipeline.levels import MAX_WORD_CHARACTERS
 
 __all__ = ["EPOCH", "Line", "Origins", "RejectedError", "explain", "read", "read_time", "storable"]
 
-READER_VERSION = 9  # raise it when the same record would become another line
+READER_VERSION = 10  # raise it when the same record would become another line
 MAX_MESSAGE_CHARACTERS = 1_000_000  # a longer message is cut; its length and hash are in metadata
 MAX_DEPTH = 250  # of nesting; Python's own limit is 1,000 frames, and depends on the caller
 OUR_DEFAULT = "default"  # the origin of a level if the record has none

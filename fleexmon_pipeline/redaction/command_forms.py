@@ -30,6 +30,7 @@ _OPTIONS = (
     ),
     (r"sqlcmd", rf"-[zZ](?:{_TO}|=)?{_VALUE}"),
     (r"ssh-keygen", rf"-P{_TO}{_VALUE}"),
+    (r"redis-cli", rf"-a{_TO}{_VALUE}"),
     (r"ssh-keygen", rf"-N{_TO}{_VALUE}"),
     (
         r"mongo(?:sh|dump|restore|import|export)?|cqlsh|cypher-shell|rabbitmqadmin|psexec(?:64)?|arangosh|useradd|usermod|certutil",
@@ -96,7 +97,10 @@ RULES = (
         "password",
         r"""\bBUNDLE_\w{1,60}__\w{1,20}["']?\s{0,4}[=:]\s{0,4}["']?(?P<v>[^\s"':;]{1,100}:[^\s"';]{3,200})""",
     ),
-    make_rule("password", r"""\bsshpass\s{1,4}-p\s{0,4}["']?(?P<v>[^\s"']{1,256})"""),
+    make_rule(
+        "password",
+        r"""\bsshpass["']?(?:\s{1,4}|\s{0,4},\s{0,4})["']?-p(?:["']\s{0,2},\s{0,4}|\s{0,4})["']?(?P<v>[^\s"']{1,256})""",
+    ),
     make_rule(
         "password",
         r"""\b(?:mysql|mariadb)[\w-]{0,20}(?:\s|["'],|["'](?=\s))[^\n|;]{0,80}?(?<=[\s"'])"""
@@ -148,7 +152,8 @@ RULES = (
     ),
     make_rule(
         "password",
-        r"""["'](?:curl|wget|https?|xh)["'][^\n\]]{0,200}?["'](?:-u|-a|--user|--auth|--proxy-user)["']\s{0,4},\s{0,4}"""
+        r"""["'](?:curl|wget|https?|xh)["'][^\n\]]{0,200}?["'](?:-u|-a|--user|--auth|--proxy-user)"""
+        r"""["'](?:\s{0,4},\s{0,4}|\s{1,2}a\d{1,3}=)"""
         r"""["'][^"':\n]{0,64}:(?P<v>[^"'\n]{3,256})["']""",
         check=value_checks.is_no_number_or_stand_in,
     ),
@@ -248,6 +253,7 @@ RULES = (
     make_rule(
         "password",
         r"""\b(?:alter|create|set)\s[^\n;]{0,160}?\b(?:password|secret)(?:\s{1,4}for\s{1,4}\S{1,80})?[\s=(]{1,6}N?["'](?P<v>[^"'\n]{1,256})["']""",
+        check=value_checks.is_text,
         flags=_I,
     ),
     make_rule(  # in dollars, as PostgreSQL quotes

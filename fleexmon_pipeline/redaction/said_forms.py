@@ -280,7 +280,8 @@ RULES = (
     # Calls: the user and the password, behind a host or alone
     make_rule(
         "password",
-        r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)["']?\s{0,2}[=:]?\s{0,2}"""
+        r"""(?<!\w)\w{0,40}?(?:log_?in|log_?on|sign_?in|auth|authenticate|credentials?)["']?"""
+        r"""(?:\s{1,2}(?:called\s{1,2})?with\s{1,2}(?:arg(?:ument)?|param(?:eter)?)s?)?\s{0,2}[=:]?\s{0,2}"""
         rf"""\(\s{{0,4}}[bu]?["'][^"'\n/()]{{1,100}}["']\s{{0,4}},\s{{0,4}}{_TEXT}\s{{0,4}}[,)]""",
         check=value_checks.is_second_argument,
         flags=_I,

@@ -112,6 +112,13 @@ RULES = (
         r"""\bdigest\s{1,4}username=\\{0,15}"[^\n]{0,800}?\bresponse=\\{0,15}"(?P<v>[0-9a-f]{32,128})\\{0,15}\"""",
         flags=_I,
     ),
+    make_rule(  # as Go's client says that it cannot be sent
+        "token",
+        r"""header\s{1,2}field\s{1,2}value\s{1,2}\\{0,15}"(?P<v>[^"\n]{4,4000}?)\\{0,15}"\s{1,2}for\s{1,2}key\s{1,2}"""
+        rf"""\\{{0,15}}"?(?:(?:proxy-)?authorization|cookie|[\w-]{{0,40}}(?:{NAMES}|token))""",
+        hint=r"(?i:header\s{1,2}field\s{1,2}value\s)",
+        flags=_I,
+    ),
     make_rule(
         "cookie",
         r"""\b(?:set-)?cookie["'\\]{0,3}\s{0,4}[:=]\s{0,4}["']?(?P<v>[^\s"'<][^\r\n"'<]*)""",
@@ -339,6 +346,7 @@ RULES = (
         "password",
         rf"<(?:\w{{1,20}}:)?[\w.-]{{0,40}}?(?:{NAMES}|token){SUFFIX}(?:\s[^<>]{{0,300}})?>"
         r"\s{0,16}(?:<!\[CDATA\[)?(?P<v>[^<>\s][^<>]{0,4095}?)(?:\]\]>)?\s{0,16}</",
+        check=value_checks.is_text,
         flags=_I,
         spans_lines=True,
     ),

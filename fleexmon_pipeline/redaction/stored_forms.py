@@ -68,6 +68,11 @@ KEY_RULES = (
         r"\A\s{0,8}(?P<v>[A-Za-z0-9+/]{4,63}={0,2})\s{0,8}\Z",
         check=made_text.is_end_of_key,
     ),
+    make_rule(  # PuTTY
+        "private-key",
+        r"\bPrivate-Lines:\s{1,4}\d{1,3}\r?\n(?P<v>[A-Za-z0-9+/=]{1,100}(?:\r?\n[A-Za-z0-9+/=]{1,100}(?=\r?\n|\Z)){0,60})",
+        spans_lines=True,
+    ),
 )
 RULES = (
     # A command that stores a secret, or a setting whose name or flag tells that it is one

@@ -41,12 +41,13 @@ _WORD = re.compile(rf"[A-Za-z]{{1,{MAX_ENGLISH_WORD}}}")
 _NEXT_WORD = re.compile(r"[ ](?:[A-Za-z']{1,24}(?=[\s.,;!?)]|$)|(?:error|exception|fault|failure):)")
 _PAIR = re.compile(r"[\w.-]{1,40}=.*", re.DOTALL)
 _ARTIFACT = re.compile(r"[a-z][\w-]{0,80}-\d{1,6}(?:\.\d{1,6}){1,4}")  # jjwt-jackson-0.11.2
-# What stands for a secret and is none: ${API_KEY}, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%, {password}; $1, ? and
-# %(name)s of a statement; Terraform's (sensitive value)
+# What stands for a secret and is none: ${API_KEY}, $db_pass, $(…), ****, xxxxxxxx, [PASSWORD], %PASSWORD%, {password};
+# $1, ? and %(name)s of a statement; Terraform's (sensitive value)
 _STAND_IN = re.compile(
-    r"[█▓▒░■●•·∙∗…]{3,}"
+    r"\$\$[A-Z_]{3,}|\$(?:[a-z]{1,12}_){0,3}(?:token|password|passwd|pass|pwd?|secret|key|auth|credentials?)"
+    r"|[█▓▒░■●•·∙∗…]{3,}"
     r"|\$(?:\{(?!\w{1,64}:?-[^}$]).*|\(.*|[A-Z_]{3,})|[*.]{3,}|[xX]{4,}|\[[A-Za-z_ ]{3,40}\]?|%[A-Z_]{3,40}%|\{\{.*"
-    r"|ENC\[[\w.-]{0,100}\]?|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
+    r"|ENC\[[\w.-]{0,100}\]?|\$\d{1,3}|\?|-{1,3}|%\(?\w{0,40}\)?s|@p\d{1,3}|\([A-Za-z]{3,20}\)?|\{(?:[a-z_]{1,40}|[A-Z_]{1,40})\}?|\{[A-Za-z_]\w{0,20}\(.*",
     re.DOTALL,
 )
 # `<your token>` in an example; not `<b>secret</b>`, and not what is a placeholder already.
@@ -66,6 +67,8 @@ MAX_PREFIX = 6  # characters before them, if no sign ends the prefix
 _LABEL = re.compile(r"[A-Za-z]{1,24}:")
 _NAMES_A_PASSWORD = re.compile(r"pass(?:word|wd)|\Apw", re.IGNORECASE)
 _NAME_OF_SECRET = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)+")  # db_root, web-tls-2
+_VERSION = re.compile(r"v?\d{1,4}(?:\.\d{1,6}){1,3}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^@\s]*")
 _BOARD_PIN = re.compile(r"(?:gpio|[a-z]{1,3})[-_.]?\d{1,3}", re.IGNORECASE)
 _NEXT_NAME = re.compile(r"[\w.-]{1,60}:")
 _ARN = re.compile(r"\barn:aws[\w:/-]{0,100}\Z")  # …:secret:shop is the name of one
@@ -134,7 +137,8 @@ def _is_bare_value(value: str, found: re.Match[str]) -> bool:
         return False  # `renewing token: Code: 403`, `token: The request …`, `fetch token: 401 Unauthorized`
     if _of_a_test(value, found) or (found[0][:5].lower() == "token" and _PARSED.search(text[:start][-60:])):
         return False
-    return "/" not in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+    is_path = "/" in _token_before(text, found.start())  # `/etc/passwd: permission denied`
+    return not is_path or "=" in text[found.start() : start]
 
 
 def _is_next_name(value: str, before: str) -> bool:
@@ -148,7 +152,7 @@ def _is_figure_or_pin(value: str, found: re.Match[str]) -> bool:
     name = found[0][: found.start("bare") - found.start()].rstrip(" :=\t").lower()
     if name.endswith("token"):
         return value.isdigit() and len(value) <= MAX_COUNT_DIGITS
-    return name.endswith("pin") and _BOARD_PIN.fullmatch(value) is not None
+    return name.endswith("pin") and (_BOARD_PIN.fullmatch(value) or _VERSION.fullmatch(value)) is not None
 
 
 def _of_a_test(value: str, found: re.Match[str]) -> bool:
@@ -266,9 +270,9 @@ def is_option_value(value: str, found: re.Match[str]) -> bool:
         return is_value(value, found)
     if found[0].startswith("--secret") and found[0][8] in " =" and _names_one(value, found):
         return False
-    return not (
-        value.startswith(("-", "<(")) or value.lower() in _OF_OPTIONS or value.lower() in _PLAIN_WORDS
-    ) and not (_STAND_IN.fullmatch(value) or _repeats_its_name(value, found))
+    if value.startswith(("-", "<(")) or _URL.fullmatch(value) or _STAND_IN.fullmatch(value):
+        return False
+    return value.lower() not in _OF_OPTIONS | _PLAIN_WORDS and not _repeats_its_name(value, found)
 
 
 def _names_one(value: str, found: re.Match[str]) -> bool:
@@ -332,6 +336,11 @@ def are_no_stand_ins(values: str, _: re.Match[str]) -> bool:
 def is_no_file(value: str, found: re.Match[str]) -> bool:
     """A picture may be named like a token: `favicon.ico-….png`."""
     return _FILE_ENDING.match(found.string, found.end()) is None and is_filled(value, found)
+
+
+def is_text(value: str, _: re.Match[str]) -> bool:
+    """Between tags of markup stands the value, whatever it is: not `null`, nor what stands for one."""
+    return value.strip().lower() not in _PLAIN_WORDS and not (_STAND_IN.fullmatch(value) or _is_unfilled(value))
 
 
 def is_filled(value: str, _: re.Match[str]) -> bool:

@@ -46,6 +46,8 @@ _ERROR_OF = re.compile(
     r"|\d{1,6}(?: \([0-9A-Z]{5}\))?: )"
     r"|Errors in file |ORA-\d{5}: "
 )
+# What a program writes before the time: the first letter of a level (Python's `%(levelname).1s %(asctime)s`)
+_LETTER_AND_TIME = re.compile(r"([VDIWEFC]) +\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d")
 _KERNEL = re.compile(  # dmesg --decode
     r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7]) *"
     r":(emerg|alert|crit|err|warn|notice|info|debug) *: "
@@ -105,6 +107,7 @@ _FORMS = (
     (_LOGCAT, "VDIWEF-0123456789"),
     (_RUBY, "DIWEFA"),
     (_ESPRESSIF, "VDIWE"),
+    (_LETTER_AND_TIME, "VDIWEFC"),
     (_APT, "EWNI"),
     (_NPM, "nypl"),
     (_ERLANG, "="),

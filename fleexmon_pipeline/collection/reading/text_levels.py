@@ -22,6 +22,7 @@ from fleexmon_pipeline.collection.reading.text_times import (
 from fleexmon_pipeline.levels import ALARM_LEVELS, ALL_WORDS, LEVEL_OF_WORD, LEVELS, Level, known_level
 
 MAX_BEFORE_A_DATE = 80
+MAX_HOST = 61  # characters of a host and the bracket behind it
 MAX_TOKENS = 12  # before the level
 
 _PAIR = re.compile(r'(?P<name>[A-Za-z_@][\w@.-]*)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<plain>[^\s"]*))(?:\s+|$)')
@@ -101,13 +102,16 @@ _PLAIN_SIGNS = "\u2000"  # the characters behind it are signs and pictures, if n
 _PICTURES = re.compile(r"[^\w\s\[\](){}<>\"'%@#*!+=-]{1,4}\s*")
 _NO_WORD = re.compile(r"[\d@./$:\[_#=]")
 _UPTIME = re.compile(r"\d{1,7}\.\d{3,6}s?(?=\s)")  # of a program or a kernel, in seconds
-_NAMED_WORD = re.compile(r"(?:level|severity|loglevel) ?: ?([A-Za-z]{3,12})\b", re.IGNORECASE)
+_FACILITIES = r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])"
+# DB2: `LEVEL: Error`; syslog-ng's `$HOST($FACILITY.$PRIORITY)`
+_NAMED_WORD = re.compile(
+    rf"(?:(?:level|severity|loglevel) ?: ?|[\w.-]{{1,60}}\({_FACILITIES}\.(?=[a-z]{{3,7}}\) ))([A-Za-z]{{3,12}})\b",
+    re.IGNORECASE,
+)
 _CAPITAL_AND_CLASS = re.compile(r"([A-Z][a-z]{3,10}) [A-Z][\w.]{2,60}: ")  # Emby: `Error HttpServer: …`
 _TOPICS = re.compile(r"[a-z][a-z0-9-]{2,20}(?:,!?[a-z0-9-]{2,20}){1,5} (?=\S)")
 _TOPIC_LEVELS = frozenset("debug info warning error critical".split())  # noqa: SIM905
-_FACILITY = re.compile(
-    r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local[0-7])\.", re.IGNORECASE
-)
+_FACILITY = re.compile(rf"{_FACILITIES}\.", re.IGNORECASE)
 
 # Whether a head may contain a level after its first word at all: RE2 searches for all words at once, ten times as fast
 # as stepping over the words of a sentence.
@@ -266,7 +270,8 @@ def _behind_a_time(head: str, position: int, dated: int) -> Level | None:
         return ALARM_LEVELS[match[1].lower()]
     if "[" in head and (match := _LEVEL_OF_MODULE.match(head, position)) and _is_level_word(match[1]):
         return known_level(match[1])
-    if first in "lLsS" and (match := _NAMED_WORD.match(head, position)):  # DB2: `LEVEL: Error`
+    is_host = position <= dated + 2 and head.find("(", position, position + MAX_HOST) > 0
+    if (first in "lLsS" or is_host) and (match := _NAMED_WORD.match(head, position)):
         return known_level(match[1])
     if position <= dated + 2 and first.isupper() and (match := _CAPITAL_AND_CLASS.match(head, position)):
         return known_level(match[1])
@@ -339,8 +344,13 @@ def _word_at(head: str, position: int, *, anchored: bool, plain: int) -> Level |
         return known_level(word)
     if anchored and plain == 0 and not prefix and word.lower() in _NO_PROSE and head.startswith(" ", match.end()):
         return known_level(word)
+    if prefix and plain == 0 and head.startswith(': {"', match.end()):  # Fluentd's own: `fluent.error: {"message": …`
+        return known_level(word)
     is_level = word.isupper() or (not prefix and plain == 0 and _AFTER_WORD.match(head, match.end()))
-    return known_level(word) if is_level and _is_plausible(word, has_colon=head.startswith(":", match.end())) else None
+    # `FINE: …`, and as JBoss writes it: `FINE  [javax.faces] …`
+    behind = head[match.end() :].lstrip()[:1]
+    has_colon = head.startswith(":", match.end()) or (word.startswith("FINE") and behind == "[")
+    return known_level(word) if is_level and _is_plausible(word, has_colon=has_colon) else None
 
 
 def _is_plausible(word: str, *, has_colon: bool) -> bool:

@@ -53,7 +53,7 @@ _DATES = [re.compile(rf"(?<![\d.]){form}(?![\d])", re.IGNORECASE) for form in (
     r"(?P<day>[0-3]?\d)\.(?P<month>[01]?\d)\.(?P<year>(?:19|20)\d\d)",
     rf"{_MONTH} {{1,2}}{_DAY}\b(?!:)(?=.*(?P<year>\b(?:19|20)\d\d\b))",  # asctime: the year comes last
     rf"{_DAY} {_MONTH}(?= .*(?P<year>\b(?:19|20)\d\d\b))",  # date(1): Fr 20. Nov 10:05:00 UTC 2026
-    r"(?P<year>(?:19|20)\d\d)年(?P<month>[01]?\d)月(?P<day>[0-3]?\d)日",
+    r"(?P<year>(?:19|20)\d\d)(?:年|년 ?)(?P<month>[01]?\d)(?:月|월 ?)(?P<day>[0-3]?\d)[日일]",
     r"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)",
 )]  # fmt: skip
 _SLASHES = re.compile(
