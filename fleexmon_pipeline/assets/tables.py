@@ -67,6 +67,7 @@ COLUMNS = {
         p95          float4?      95th percentile of the same
         variety      int8?        different values of each field of up to 8 of these lines, 4 bits a field
         steps        bool         p50 (an average) and p95 are ms since the previous line of the same request
+        stepsAfter   text?        the other node whose line came before the longest of these steps
     """,
     "LogLevelCount": """
         half         timestamp    start of half an hour, UTC

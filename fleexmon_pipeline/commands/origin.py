@@ -77,10 +77,11 @@ def as_document(found: Origin) -> dict[str, Any]:
     }
 
 
-def _steps(sign: Sign) -> dict[str, float]:
+def _steps(sign: Sign) -> dict[str, float | str]:
     if sign.step is None or sign.normal_step is None:
         return {}
-    return {"stepMs": round(sign.step, 1), "normalStepMs": round(sign.normal_step, 1)}
+    steps = {"stepMs": round(sign.step, 1), "normalStepMs": round(sign.normal_step, 1)}
+    return steps | ({} if sign.lines_of is None else {"linesOf": sign.lines_of})
 
 
 def _show(console: Console, found: Origin, clock: Clock) -> None:
@@ -117,8 +118,9 @@ def _text(found: Origin, sign: Sign) -> str:
         return "silent" if sign.kind == "silent" else "fewer lines than normal"
     template = one_line(found.templates.get(sign.pattern, sign.pattern), most=200)
     if sign.step is not None and sign.normal_step is not None:
-        late = f"{sign.step:,.0f} ms after the request's previous line, normally {sign.normal_step:,.0f} ms"
-        return f"slower {sign.level}{_shared(sign)}, {late}: {template}"
+        late = f"{sign.step:,.0f} ms after {'a line of this node' if sign.lines_of else 'the previous line'}"
+        whose = f" of {sign.lines_of}" if sign.lines_of else _shared(sign)
+        return f"slower {sign.level}{whose}, {late} of the request, normally {sign.normal_step:,.0f} ms: {template}"
     return f"{sign.kind} {sign.level}{_shared(sign)}: {template}"
 
 

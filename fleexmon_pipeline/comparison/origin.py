@@ -1,8 +1,9 @@
 """Where an incident began: rank nodes by the signs of trouble that they show, and by how early.
 
 Here: the ranking, without a database. A sign is a pattern that is new to the node or more frequent than normal, one
-whose lines come later in their requests than normal, or fewer lines than normal. A sign weighs most if no node ever had
-it, little if many nodes share it, and less the later it began. `read_origin.py` reads the counts.
+whose lines come later in their requests than normal, or fewer lines than normal. What comes late is a sign of both
+nodes that it lies between: a node at fault is one of both wherever requests wait. A sign weighs most if no node ever
+had it, little if many nodes share it, and less the later it began. `read_origin.py` reads the counts.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class SlotCount:
     lines: int
     first: float  # time of the first line, in seconds since 1970
     step: float | None = None  # milliseconds since the previous line of their requests, on average, if they have steps
+    after: str | None = None  # the other node whose line came before the longest step
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Sign:
     weight: float
     step: float | None = None  # of "slower": milliseconds, on average
     normal_step: float | None = None
+    lines_of: str | None = None  # of "slower": the other node whose lines come late, after a line of this one
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,7 @@ def rank(
         if (sign := _more_frequent(key, slots, past.get(key), volumes[key[0]], new=key[1] not in known_patterns))
     ]
     for key, slots in by_key.items():
-        slower = _slower(key, [slot for slot in slots if slot.step is not None], past.get(key))
-        signs += [slower] if slower else []
+        signs += _slower(key, [slot for slot in slots if slot.step is not None], past.get(key))
     for node, volume in volumes.items():
         sign = _silent(node, volume, slot_seconds) or _fewer(node, volume, slot_seconds)
         signs += [sign] if sign else []
@@ -177,30 +179,37 @@ def log_step(milliseconds: float) -> float:
     return log(milliseconds + MIN_STEP)
 
 
-def _slower(key: Key, counts: Sequence[SlotCount], past: PastCount | None) -> Sign | None:
-    """Longer steps to a pattern's lines, from some slot until the end of the window."""
-    node, pattern, level = key
-    heaviest: Sign | None = None
+def _slower(key: Key, counts: Sequence[SlotCount], past: PastCount | None) -> list[Sign]:
+    """Longer steps to a pattern's lines, from some slot until the end of the window: a sign of their node, and of other
+    nodes that these lines came after, in proportion to how much longer."""
     if past is None or past.steps is None or past.steps.slots < MIN_STEP_SLOTS:
-        return None
+        return []
+    node, pattern, level = key
     normal = past.steps.sum / past.steps.slots
     spread = max(sqrt(max(past.steps.squares / past.steps.slots - normal**2, 0.0)), MIN_STEP_SPREAD)
     ordered = sorted(counts, key=lambda slot: slot.slot)
-    steps = [log_step(slot.step or 0.0) for slot in ordered]
-    for index, first in enumerate(ordered):
-        mean, lines = sum(steps[index:]) / len(steps[index:]), sum(slot.lines for slot in ordered[index:])
-        deviations = (mean - normal) / spread * sqrt(len(steps[index:]))
-        weight = SLOWER_WEIGHT * deviations
-        if (
-            mean - normal >= log(MIN_TIMES)
-            and deviations >= MIN_DEVIATIONS
-            and (heaviest is None or weight > heaviest.weight)
-        ):
-            heaviest = Sign(
-                node, "slower", pattern, level, lines, lines, first.first, 1, weight,
-                step=exp(mean) - MIN_STEP, normal_step=exp(normal) - MIN_STEP,
-            )  # fmt: skip
-    return heaviest
+    longer = [log_step(slot.step or 0.0) - normal for slot in ordered]
+    begin, deviations = 0, 0.0
+    for index in range(len(ordered)):
+        since = longer[index:]
+        if (mean := sum(since) / len(since)) >= log(MIN_TIMES) and mean / spread * sqrt(len(since)) > deviations:
+            begin, deviations = index, mean / spread * sqrt(len(since))
+    if deviations < MIN_DEVIATIONS:
+        return []
+    slots, longer = ordered[begin:], longer[begin:]
+    lines, mean = sum(slot.lines for slot in slots), sum(longer) / len(longer)
+    own = Sign(
+        node, "slower", pattern, level, lines, lines, slots[0].first, 1, SLOWER_WEIGHT * deviations,
+        step=exp(normal + mean) - MIN_STEP, normal_step=exp(normal) - MIN_STEP,
+    )  # fmt: skip
+    after: defaultdict[str, float] = defaultdict(float)
+    for slot, by in zip(slots, longer, strict=True):
+        after[slot.after or node] += max(by, 0.0)
+    return [own] + [
+        replace(own, node=other, lines_of=node, weight=own.weight * sqrt(by / sum(after.values())))
+        for other, by in after.items()
+        if other != node and by > 0
+    ]
 
 
 def _deviations(count: float, expected: float, spread: float) -> float:
@@ -211,7 +220,7 @@ def _ranked(signs: Sequence[Sign], nodes: int) -> list[Suspect]:
     """Weigh each sign by how many nodes share it and how late it began, and sum up by node."""
     nodes_with: defaultdict[str | None, set[str]] = defaultdict(set)
     for sign in signs:
-        nodes_with[sign.pattern].add(sign.node)
+        nodes_with[sign.pattern].add(sign.lines_of or sign.node)
     heaviest = max((sign.weight for sign in signs), default=0.0)
     first = min((sign.began for sign in signs if sign.weight >= STRONG * heaviest), default=0.0)
     by_node: defaultdict[str, list[Sign]] = defaultdict(list)

@@ -80,9 +80,9 @@ def find_origin(connection: Connection, window: Window) -> Origin:
 
 
 def _slot_count(row: Mapping[str, Any], pattern: str, first_lines: Mapping[tuple[Key, datetime], float]) -> SlotCount:
-    level, slot = read_level(row["level"]), row["slot"]
-    first = first_lines.get(((row["node"], pattern, level), slot), (slot - EPOCH).total_seconds())
-    return SlotCount(row["node"], pattern, level, (slot - EPOCH) // SLOT, row["lines"], first, row["step"])
+    node, level, slot = row["node"], read_level(row["level"]), row["slot"]
+    first = first_lines.get(((node, pattern, level), slot), (slot - EPOCH).total_seconds())
+    return SlotCount(node, pattern, level, (slot - EPOCH) // SLOT, row["lines"], first, row["step"], row["after"])
 
 
 def _first_lines(connection: Connection, window: Window, resolve: Resolve) -> dict[tuple[Key, datetime], float]:

@@ -48,8 +48,9 @@ MAX_HARMLESS_SAMPLES = 3  # of debug and info lines
 
 _SQL = statements("patterns")
 _Key = tuple[str, str, str]  # node, pattern, level
-# Lines, samples, median and 95th percentile of durations or else of steps, whether of steps, different values by field.
-_Row = tuple[int, str, float | None, float | None, bool, int | None]
+# Lines, samples, median and 95th percentile of durations or else of steps, whether of steps, the other node whose line
+# came before the longest step, different values by field.
+_Row = tuple[int, str, float | None, float | None, bool, str | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _follow(
         if of_record is None and tally.find is None:
             tally.find = finder(message) or no_id
         if request := tally.find(message) if of_record is None and tally.find else of_record:
-            follower.see(request, micros, tally.steps)
+            follower.see(request, micros, node, tally.steps)
 
 
 def _sightings(seen: Mapping[tuple[str, str], tuple[int, int]]) -> dict[str, Sighting]:
@@ -241,11 +242,13 @@ def _rows(tallies: Mapping[_Key, _Tally], durations: Durations) -> dict[_Key, _R
     for key, tally in tallies.items():
         stated = sketch(islice(values, len(tally.measured))) if tally.measured else None
         figures = stated or tally.steps.sketch()
+        of_steps = figures is not None and stated is None
         rows[key] = (
             tally.count,
             f"{{{','.join(tally.samples)}}}",
             *(figures or (None, None)),
-            figures is not None and stated is None,
+            of_steps,
+            tally.steps.after if of_steps and tally.steps.after != key[0] else None,
             different_values(tally.compared),
         )
     return rows

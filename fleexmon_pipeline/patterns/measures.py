@@ -87,10 +87,14 @@ class Steps:
     requests: set[str] = field(default_factory=set)
     every: int = 1
     seen: int = 0
+    longest: float = -1.0  # milliseconds
+    after: str | None = None  # the node whose line came before the longest step
 
-    def add(self, request: str, milliseconds: float) -> None:
+    def add(self, request: str, milliseconds: float, after: str) -> None:
         """Keep a step. With too many, keep every second one."""
         self.requests.add(request)
+        if milliseconds > self.longest:
+            self.longest, self.after = milliseconds, after
         if self.seen % self.every == 0:
             self.milliseconds.append(milliseconds)
             if len(self.milliseconds) > MAX_MEASURED:
@@ -121,8 +125,8 @@ class Follower:
     def __init__(self) -> None:
         self._next: dict[str, tuple[int, list[Steps]]] = {}  # request → its next moment, and steps to the lines then
 
-    def see(self, request: str, micros: int, steps: Steps) -> None:
-        """A line of this request. `steps`: of the lines like it."""
+    def see(self, request: str, micros: int, node: str, steps: Steps) -> None:
+        """A line of this request, at this node. `steps`: of the lines like it."""
         following = self._next.get(request)
         if following is not None:
             moment, lines = following
@@ -130,7 +134,7 @@ class Follower:
                 lines.append(steps)
                 return
             for later in lines:
-                later.add(request, (moment - micros) / 1_000)
+                later.add(request, (moment - micros) / 1_000, node)
         elif not usable(request):
             return
         self._next[request] = micros, [steps]

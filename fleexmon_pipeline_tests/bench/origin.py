@@ -97,7 +97,16 @@ def figures(made: Replay, since: int, until: int) -> Figures:
         sums[key][0] += lines
         sums[key][1] += lines**2
     steps, of_past = _steps(made, past, since, until)
-    seen = [replace(one, step=steps.get((one.slot, one.node, one.pattern, one.level))) for one in seen]
+    after = {
+        (slot, node, resolved(made, own, until - 1), level): before
+        for (slot, node, own, level), before in made.after.items()
+        if since <= slot < until
+    }
+    seen = [
+        replace(one, step=steps.get(key), after=after.get(key))
+        for one in seen
+        for key in [(one.slot, one.node, one.pattern, one.level)]
+    ]
     usual = {key: PastCount(lines, squares, of_past.get(key)) for key, (lines, squares) in sums.items()}
     return seen, usual, {node: _volume(totals, node, past, since, until) for node in made.nodes}
 

@@ -43,7 +43,7 @@ from fleexmon_pipeline.patterns.miner import PatternMiner, presentable
 from fleexmon_pipeline.redaction.redact import redact
 from fleexmon_pipeline.window import EPOCH, HOUR, SLOT
 
-_FORMAT = 7  # of what is kept; a change of this module that changes it counts it up
+_FORMAT = 8  # of what is kept; a change of this module that changes it counts it up
 _SPARSE_LEVELS = ("warn", "error", "fatal")
 SLOT_SECONDS = int(SLOT.total_seconds())
 Line = tuple[int, str, str, str, float]  # slot, node, level, message, seconds since 1970
@@ -93,6 +93,8 @@ class Replay:
     """Slot, node, own pattern and level (warn or worse) → seconds since 1970 of the first line."""
     varieties: list[tuple[int, str, str, str, int, int]] = field(default_factory=list)
     """Slot, node, own pattern, level, count, different values by field; ascending by slot."""
+    after: dict[tuple[int, str, str, str], str] = field(default_factory=dict)
+    """Slot, node, own pattern, level → the node whose line came before the longest step to these lines."""
 
 
 def replay(seed: int, setting: Setting, cache: Path) -> Replay:
@@ -151,6 +153,7 @@ def _mined(folder: Path) -> Replay:
     began: dict[tuple[int, str, str, str], float] = {}
     measured: list[tuple[int, str, str, str, int, float, float, bool]] = []
     compared: list[tuple[int, str, str, str, int, int]] = []
+    after: dict[tuple[int, str, str, str], str] = {}
     reader = Durations()
     hour_slots = HOUR // SLOT
     streams = [lines_of(folder / f"{node}.ndjson", node) for node in truth["nodes"]]
@@ -184,6 +187,7 @@ def _mined(folder: Path) -> Replay:
                 measured.append((*key, counts[key], *figures, False))
             elif key in steps and (figures := steps[key].sketch()):
                 measured.append((*key, counts[key], *figures, True))
+                after[key] = steps[key].after or key[1]
         varied = ((key, different_values([*reversed(newest[key])])) for key in sorted(newest))
         compared += ((*key, counts[key], fields) for key, fields in varied if fields is not None)
         rows += ((slot, node, pattern, level, count) for (slot, node, pattern, level), count in sorted(counts.items()))
@@ -193,8 +197,9 @@ def _mined(folder: Path) -> Replay:
     names = sorted(ids)
     templates = [presentable(miner.template(pattern), redact) for pattern in names]
     return Replay(
-        truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began, compared
-    )
+        truth, first, last - first, truth["nodes"], names, templates, alias_of, rows, texts, measured, began, compared,
+        after,
+    )  # fmt: skip
 
 
 def steps_of(slot: int, lines: Sequence[Line], patterns: Sequence[str]) -> dict[tuple[int, str, str, str], Steps]:
@@ -211,7 +216,7 @@ def steps_of(slot: int, lines: Sequence[Line], patterns: Sequence[str]) -> dict[
         if number >= MIN_FOLLOWED and line[4] < end - FOLLOWED.total_seconds():
             break
         if (search := find[key]) and (request := search(line[3])):
-            follower.see(request, round(line[4] * 1e6), steps[key])
+            follower.see(request, round(line[4] * 1e6), line[1], steps[key])
     return steps
 
 

@@ -94,6 +94,27 @@ def test_a_node_that_requests_reach_late_is_named_before_one_with_weak_signs() -
     assert not [sign for suspect in of_short_past for sign in suspect.signs if sign.kind == "slower"]
 
 
+def test_a_node_that_requests_wait_for_on_all_sides_is_named_before_those_around_it() -> None:
+    """Edge and mail call web. Each says something after a line of web, and web after one of each."""
+    normal = [log_step(step) for step in (4.0, 5.0, 6.0) * 100]
+    steps = PastSteps(len(normal), sum(normal), sum(one**2 for one in normal))
+    patterns = [("edge", "answered", "web"), ("mail", "sent", "web"), ("web", "received", "edge"), ("db", "read", "db")]
+    usual = {(node, pattern, "info"): PastCount(9_000, 99_000, steps) for node, pattern, _ in patterns}
+    counts = [
+        SlotCount(node, pattern, "info", slot, 5, slot * 300.0, 5.0 if slot < 3 or node == "db" else 1_500.0, after)
+        for node, pattern, after in patterns
+        for slot in range(9)
+    ]
+
+    first, *others = rank(counts, usual, {node: busy() for node in ("edge", "mail", "web", "db")}, slot_seconds=300)
+
+    assert first.node == "web"
+    assert {(sign.pattern, sign.lines_of) for sign in first.signs} == {
+        ("received", None), ("answered", "edge"), ("sent", "mail"),
+    }  # fmt: skip
+    assert {other.node for other in others} == {"edge", "mail"}
+
+
 def test_the_usual_names_nobody() -> None:
     assert ranked(seen("edge", "502", 2, 1), seen("web", "502", 4, 2)) == []
     assert rank([], {}, {}, slot_seconds=300) == []

@@ -114,25 +114,31 @@ def test_lines_without_durations_have_the_steps_of_their_requests(database: Data
         rebuild(connection)
         again = rebuild(connection)
         rows = connection.execute(
-            """SELECT template, sum(p50 * count) / sum(count) AS typical, bool_and(steps) AS steps
+            """SELECT template, sum(p50 * count) / sum(count) AS typical, bool_and(steps) AS steps,
+              string_agg(DISTINCT "stepsAfter", ' ') AS after
             FROM "LogPatternCount" JOIN "LogPattern" ON id = pattern GROUP BY template ORDER BY min(slot), template"""
         ).fetchall()
-    found = {row["template"].split(" trace_id")[0]: (row["typical"], row["steps"]) for row in rows}
-    assert found["order <num> is accepted"] == (None, False)
-    assert found["payment of order <num> is asked for"] == (pytest.approx(200, abs=1), True)
-    assert found["payment of order <num> is done in <duration>"] == (pytest.approx(950), False)
-    assert found["order <num> is stored"] == (pytest.approx(1_000), True)  # at the same moment as the line before
-    assert found["alive"] == (None, False)
+    found = {row["template"].split(" trace_id")[0]: (row["typical"], row["steps"], row["after"]) for row in rows}
+    assert found["order <num> is accepted"] == (None, False, None)
+    assert found["payment of order <num> is asked for"] == (pytest.approx(200, abs=1), True, "blue")
+    assert found["payment of order <num> is done in <duration>"] == (pytest.approx(950), False, None)
+    assert found["order <num> is stored"] == (
+        pytest.approx(1_000),
+        True,
+        "green",
+    )  # a line before has its moment
+    assert found["alive"] == (None, False, None)
     assert again.changed == 0
 
 
 def test_an_average_of_steps_shows_that_a_third_of_them_takes_longer() -> None:
     ordinary, partly = Steps(), Steps()
     for number in range(60):
-        ordinary.add(str(number), 5.0 if number else 4_000.0)
-        partly.add(str(number), 5.0 if number % 3 else 2_000.0)
+        ordinary.add(str(number), 5.0 if number else 4_000.0, "green" if number else "blue")
+        partly.add(str(number), 5.0 if number % 3 else 2_000.0, "green")
     assert ordinary.sketch() == pytest.approx((9, 5), rel=0.1)
     assert partly.sketch() == pytest.approx((129, 2_000), rel=0.1)
+    assert (ordinary.after, partly.after) == ("blue", "green")
     assert Steps().sketch() is None
 
 

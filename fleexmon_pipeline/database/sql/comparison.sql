@@ -142,7 +142,8 @@ WHERE e.metadata ?| %(keys)s::text[]
 ORDER BY s.node, e.timestamp, e.id;
 
 -- window_counts --
-SELECT node, slot, pattern, level, count AS lines, CASE WHEN steps THEN p50 END AS step FROM "LogPatternCount"
+SELECT node, slot, pattern, level, count AS lines, CASE WHEN steps THEN p50 END AS step, "stepsAfter" AS after
+FROM "LogPatternCount"
 WHERE slot >= %(since)s AND slot < %(until)s;
 
 -- pattern_family --

@@ -17,7 +17,7 @@ WHERE timestamp >= %(since)s AND timestamp < %(until)s
 ORDER BY timestamp DESC, id DESC;
 
 -- counts_of_slot --
-SELECT node, pattern, level, count, samples::text, p50, p95, steps, variety
+SELECT node, pattern, level, count, samples::text, p50, p95, steps, "stepsAfter", variety
 FROM "LogPatternCount"
 WHERE slot = %(slot)s;
 
@@ -27,7 +27,7 @@ WHERE slot = %(slot)s
   AND (node, pattern, level) IN (SELECT * FROM unnest(%(nodes)s::text[], %(patterns)s::text[], %(levels)s::text[]));
 
 -- copy_counts --
-COPY "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95, steps, variety) FROM STDIN;
+COPY "LogPatternCount" (slot, node, pattern, level, count, samples, p50, p95, steps, "stepsAfter", variety) FROM STDIN;
 
 -- forget_summed --
 DELETE FROM "SummedDay" WHERE day = %(since)s::timestamp::date;
