@@ -26,32 +26,45 @@ _VERB = "|".join(sorted(VERBS))
 # A verb as a whole word. The lookbehind comes last, because an expression that starts with letters is searched faster.
 _VERB_ALONE = "|".join(rf"{verb}(?<![\w-]{verb})" for verb in sorted(VERBS))
 _ANY_VERB = re.compile(_VERB.encode())
-_MAYBE = re.compile(rf"""{_VERB}|HTTP|Completed|\] \"""".encode())
+_MAYBE = re.compile(rf"""{_VERB}|HTTP|Completed|Sent|\] \"""".encode())
 _END = r"(?![\w.%:/-]|\ (?:ms|us|µs|ns|s|sec|[kKMG]?i?B|bytes)\b)"
+_REQUEST = rf"""(?:{_VERB_ALONE})["'\]]?\ {{1,8}}["'(]?(?:/|https?://)"""
+_HAS_REQUEST = re.compile(_REQUEST.encode())
 _AFTER = re.compile(
-    rf"""(?:{_VERB_ALONE})["']?\ {{1,8}}["'(]?(?:/|https?://)[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?
+    rf"""{_REQUEST}[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?
          (?:\ ?(?:[=-]>|→|\||:|-)|,)?\ ?[(\[]?(?P<bare>000){_END}
+    """.encode(),
+    re.VERBOSE,
+)
+# `GET /x responded 500 in 3 ms`, `… - status code 200`: sentences. What follows tells them from `returned 200 rows`.
+_SAID = re.compile(
+    rf"""{_REQUEST}[^\s"]*+["']?(?:\ ["']?HTTP/0(?:\.0)?)?["']?\ ?[,:-]?
+         (?:\ (?i:status|code|with|http|returned|responded|response|replied|answered|completed|finished|ended|failed
+         |sent)[:=]?){{1,4}}\ ?[(\[]?(?P<said>000)(?=["')\],;:]|$|\ (?:in|after|from|for)\ |\ [A-Z(\[0|-])
     """.encode(),
     re.VERBOSE,
 )
 _COMMON_LOG = re.compile(rb'\] "[^"]*+" (?P<clf>000)(?= |$)')  # the common log format, whatever was asked
 _KEYED_VERB = re.compile(rf"""((?:[Mm]ethod|METHOD|[Vv]erb|VERB)["']?[=:]\ ?["']?)({_VERB})\b""")
 _KEYED_VERB_BYTES = re.compile(_KEYED_VERB.pattern.encode())
-_KEYED = re.compile(
-    rb"""(?<![a-zA-Z0-9-])(?i:(?:http[._]?)?(?:response[._]?)?(?:status|resp|code)(?:[._]?code)?)["']?[=:]\ ?["']?
-         (?P<keyed>000)(?=[\s"',}\])]|$)""",
-    re.VERBOSE,
-)
+_KEY = r"""(?<![a-zA-Z0-9-])(?i:(?:http[._]?)?(?:response[._]?)?(?:status|resp|code)(?:[._]?code)?)"""
+_VALUE = r"""["']?(?P<keyed>000)(?=[\s"',}\])]|$)"""
+_KEYED = re.compile(rf"""{_KEY}["']?[=:]\ ?{_VALUE}""".encode(), re.VERBOSE)
+# `request="GET /x HTTP/1.1" status=500`. Not `status: 500`: the labelled lines of OpenStack take that for a value.
+_KEYED_BESIDE_REQUEST = re.compile(rf"""{_KEY}(?:=|["']:\ ?){_VALUE}""".encode(), re.VERBOSE)
 _BEFORE = re.compile(
     rb"""\|\ {1,4}(?P<gin>000)\ {1,4}\|
-       | /[+-]?0++\ (?P<haproxy>000)\ 0++\ \S++\ \S++\ [\w-]{4}\ 0++/""",
+       | /[+-]?0++\ (?P<haproxy>000)\ 0++\ \S++\ \S++\ [\w-]{4}\ 0++/
+       | (?<![^\s])[(\[]?(?P<before>000)[)\]]?(?:\ (?:for|to))?\ {1,4}(?=["']?[A-Z]{3,7}\ ["'(]?(?:/|https?://))""",
     re.VERBOSE,
 )
 _RESPONSE = re.compile(
-    rb"""(?:\bHTTP(?:/0(?:\.0)?)?|\bCompleted(?=\ 000\ [A-Z]))\ (?P<response>000)(?![\w.%:/-])""", re.VERBOSE
+    rb"""(?:\bHTTP(?:/0(?:\.0)?)?|\bCompleted(?=\ 000\ [A-Z])|\bSent(?=\ 000\ in\ ))
+         \ (?P<response>000)(?![\w.%:/-])""",
+    re.VERBOSE,
 )
 
-_ROUTE = re.compile(rf"""(?P<begin>(?:{_VERB_ALONE})["']?\ {{1,8}}["'(]?)(?P<route>/[^\s"]*+)""", re.VERBOSE)
+_ROUTE = re.compile(rf"""(?P<begin>(?:{_VERB_ALONE})["'\]]?\ {{1,8}}["'(]?)(?P<route>/[^\s"]*+)""", re.VERBOSE)
 _KEYED_ROUTE = re.compile(
     r"""(?<![\w-])(?P<begin>(?i:(?:request[._]?)?(?:path|uri|url|route|endpoint))["']?[=:][ ]?["']?)
         (?P<route>/[^\s"']*+)""",
@@ -70,7 +83,11 @@ def status_at(shape: bytes) -> int | None:
         return None
     match = _AFTER.search(shape) or _COMMON_LOG.search(shape)
     if not match and _ANY_VERB.search(shape):
-        match = (_KEYED.search(shape) if _KEYED_VERB_BYTES.search(shape) else None) or _BEFORE.search(shape)
+        if _KEYED_VERB_BYTES.search(shape):
+            match = _KEYED.search(shape)
+        elif _HAS_REQUEST.search(shape):
+            match = _KEYED_BESIDE_REQUEST.search(shape) or _SAID.search(shape)
+        match = match or _BEFORE.search(shape)
     match = match or _RESPONSE.search(shape)
     return match.start(match.lastgroup or 0) if match else None
 

@@ -52,6 +52,35 @@ def test_verbs_routes_and_statuses_are_patterns_and_ids_are_not(form: str) -> No
     assert [patterns.index(pattern) for pattern in patterns] == list(range(len(requests))) * 8
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "HTTP {verb} {path} responded {status} in 12.{n} ms",
+        "{verb} {path} returned {status} in {n}ms",
+        "Finished {verb} {path} with status {status} in {n} ms",
+        "{verb} {path} - status code {status}",
+        "{status} {verb} {path} (10.0.0.{n}) 1.{n}ms",
+        "[{status}] {verb} {path} {n}ms",
+        "[{verb}] {path} {status} {n}ms",
+        "Response {status} for {verb} {path} in 1{n} ms",
+        'request="{verb} {path} HTTP/1.1" status={status} bytes=51{n}',
+        '{{"request":"{verb} {path} HTTP/1.1","status":{status},"bytes":51{n}}}',
+    ],
+)
+def test_a_status_may_stand_in_a_sentence_or_before_the_request(form: str) -> None:
+    requests = [(verb, status) for verb in ("GET", "POST") for status in (200, 302, 500)]
+    lines = [form.format(verb=verb, path="/orders/7", status=s, n=n) for n in range(1, 9) for verb, s in requests]
+
+    patterns = patterns_of(lines, batch=12)
+
+    assert [patterns.index(pattern) for pattern in patterns] == list(range(len(requests))) * 8
+
+
+def test_a_number_of_things_is_no_status() -> None:
+    for text in ("GET /orders returned {} rows", "{} rows GET /orders", "GET /orders finished after {} ms"):
+        assert len(set(patterns_of([text.format(number) for number in (200, 404, 500)]))) == 1
+
+
 def test_no_word_around_a_status_makes_it_a_value() -> None:
     names = ("shop", "cart", "mail", "search", "billing", "stock", "users", "media", "feed", "ads", "rank", "jobs")
     lines = [

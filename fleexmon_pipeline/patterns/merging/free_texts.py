@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fleexmon_pipeline.patterns.merging.heads import LEVEL, head_of, leading
 from fleexmon_pipeline.patterns.merging.reasons import Reasons, is_reason_size
 from fleexmon_pipeline.patterns.merging.words import DISTINGUISHING, MESSAGES, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
@@ -32,7 +33,6 @@ _ANNOUNCES_REASON = re.compile(
 _KEY_OF_REASON = re.compile(r"(?i:(?:[\w.-]*[._-])?(?:err|error|reason|cause|exception))")
 _TO_REASON = {"to": {"due"}, "by": {"caused"}, "with": set[str](), "error": {"with", "an", "the", "to", "by"}}
 _FAILED = re.compile("(?i:fail|reject|refus|abort)(?:ed|s|es|ing|ure)?")
-_LEVEL = re.compile("(?i:trace|debug|info|warn|warning|error|fatal|critical|notice)")
 _VERB = re.compile("[A-Z][a-z]+(?:ed|ing)")
 _WORD = re.compile("[A-Za-z][a-z]*|[A-Z]{3,}")
 
@@ -45,8 +45,9 @@ Span = tuple[int, int]
 
 @lru_cache(maxsize=4_096)  # called four times for each new template
 def spans(template: Template) -> tuple[Span, ...]:
-    """The spans of a template that may be free texts, as start and end."""
-    candidates = _spans(template)
+    """The spans of a template that may be free texts, as start and end; none begins in its head and ends after it."""
+    head = head_of(template)
+    candidates = ((begin, end) for begin, end in _spans(template) if begin >= head or end <= head)
     if any(map(is_status, template)):
         return tuple((begin, end) for begin, end in candidates if not any(map(is_status, template[begin:end])))
     return tuple(candidates)
@@ -97,10 +98,10 @@ def _context_key(before: Template) -> int | None:
 
 
 def words_around(before: Template, after: Template = ()) -> int:
-    """The number of words that form sentences, without keys, programs, loggers, tags, levels and codes."""
+    """The number of words that form sentences, without the head, keys, programs, loggers, tags, levels and codes."""
     return sum(
-        _WORD.fullmatch(token) is not None and follows not in (":", "=", "[", "}") and not _LEVEL.fullmatch(token)
-        for part in (before, after)
+        _WORD.fullmatch(token) is not None and follows not in (":", "=", "[", "}") and not LEVEL.fullmatch(token)
+        for part in (before[leading(before) :], after)
         for token, follows in zip(part, (*part[1:], ""), strict=False)
     )
 

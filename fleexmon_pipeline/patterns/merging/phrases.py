@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from fleexmon_pipeline.patterns.merging.heads import leading
 from fleexmon_pipeline.patterns.merging.single_words import Offer
 from fleexmon_pipeline.patterns.merging.words import SENTENCE, is_before_verb, is_status
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
@@ -107,7 +108,7 @@ def _is_varying_position(before: Template, after: Template, members: set[Templat
     ):
         return False
     last = not any(token[:1].isalnum() or token == PLACEHOLDER for token in after)
-    if _words(before) + _words(after) < (3 if last else 2):
+    if _words(before[leading(before) :]) + _words(after) < (3 if last else 2):
         return False
     longer = [_inner(m[len(before) : len(m) - len(after)]) for m in members if len(m) > len(before) + len(after) + 1]
     if len(longer) == 1 and not longer[0][0][0].isupper():

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from fleexmon_pipeline.patterns.merging.heads import head_of
 from fleexmon_pipeline.patterns.merging.words import (
     MESSAGES,
     are_names,
@@ -51,10 +52,11 @@ def better(offers: dict[Template, Offer], member: Template, offer: Offer) -> Non
 
 
 def start_keys(template: Template) -> list[Key]:
-    """Keys that templates share in which several positions vary together: two tokens at the start or the end."""
-    if len(template) < MIN_VARYING_TOKENS:
+    """Keys that templates share in which several positions vary together: two tokens at the end or after the head."""
+    size, head = len(template), head_of(template)
+    if size - head < MIN_VARYING_TOKENS:
         return []
-    return [(len(template), i, j, template[i], template[j]) for i, j in ((0, 1), (0, 2), (-2, -1))]
+    return [(size, i, j, template[i], template[j]) for i, j in ((head, head + 1), (head, head + 2), (-2, -1))]
 
 
 def differing_in_one_position(
@@ -71,27 +73,29 @@ def differing_in_one_position(
         if len(members) < 2 or new.isdisjoint(members):
             continue
         values = {member[i] for member in members}
-        words = words_of(members[0], i)
+        words, is_first = words_of(members[0], i), i == head_of(members[0])
         introduced = words >= 3 and introduces(before, values)
         is_logger = after[:1] in ((":",), ("]",))
         if (
             not words
             or is_before_verb(before)
             or (len(members) < MIN_VALUES_ONE_WORD and distinguish(values, before[-1] if i else ""))
-            or len(members) < _needed(0 if is_logger else i, values, words, introduced=introduced)
+            or len(members) < _needed(values, words, is_first=i == 0 or is_logger, introduced=introduced)
         ):
             continue
-        known = values if i else set()  # a first word distinguishes statements
+        # A first word distinguishes statements; one after a head does so unless it takes turns with others.
+        is_clear = len(members) >= _needed(values, words, is_first=is_first, introduced=introduced)
+        known = values if i else set()
         position: _Position = ((len(members), (*before, PLACEHOLDER, *after), None), known, members)
         rare = _mostly_rare([lines[member] for member in members])
         enough = (
             MIN_VALUES
-            if words >= 3 or (i and values <= _VERBS)
+            if words >= 3 or (not is_first and values <= _VERBS)
             else MIN_VALUES_TWO_WORDS
             if words == 2
             else MIN_VALUES_ONE_WORD
         )
-        if rare or introduced or are_names(values) or len(members) >= enough:
+        if is_clear and (rare or introduced or are_names(values) or len(members) >= enough):
             clear.append(position)
         else:
             doubtful.append(position)
@@ -102,17 +106,17 @@ def differing_in_one_position(
     return best
 
 
-def _needed(position: int, values: set[str], words: int, *, introduced: bool) -> int:
-    """How many values show that a position varies: the more words around it, the fewer. The first word is usually a
-    keyword."""
+def _needed(values: set[str], words: int, *, is_first: bool, introduced: bool) -> int:
+    """How many values show that a position varies: the more words around it, the fewer. The first word after the head
+    is usually a keyword."""
     if all(map(is_segment, values)):
         return MIN_SEGMENTS
-    if position and words >= 2 and all(map(_IN_PACKAGE.fullmatch, values)):
+    if not is_first and words >= 2 and all(map(_IN_PACKAGE.fullmatch, values)):
         return 2
     needed = MIN_VALUES if words < 5 else MIN_VALUES - 1 if words < 10 else 2
     if introduced:
         return min(needed, MIN_VALUES - 1)
-    if position == 0:  # settings and functions are the subject of their statement, units and services are not
+    if is_first:  # settings and functions are the subject of their statement, units and services are not
         return MIN_VALUES if words >= 5 or are_names(values, of_things=True) else MIN_VALUES_ONE_WORD
     return min(needed, MIN_VALUES - 1) if are_names(values) else needed
 
@@ -160,10 +164,11 @@ def varying_together(
             continue
         columns = [set(column) for column in zip(*members, strict=True)]
         different = [i for i, column in enumerate(columns) if len(column) > 1]
+        head = min(map(head_of, members))
         target = tuple(next(iter(column)) if len(column) == 1 else PLACEHOLDER for column in columns)
         if (
-            len(different) <= (1 - MIN_SHARED) * len(columns)
-            and (words_of(target) >= MIN_WORDS_SHARED or _are_members(columns, target))
+            len(different) <= (1 - MIN_SHARED) * (len(columns) - head)
+            and (words_of(target, head=head) >= MIN_WORDS_SHARED or _are_members(columns, target))
             and all(len(columns[i]) >= max(3, MIN_DIFFERENT * len(members)) for i in different)
             and not any(distinguish(columns[i], target[i - 1] if i else "") for i in different)
             and not any(is_before_verb(target[:i]) for i in different)

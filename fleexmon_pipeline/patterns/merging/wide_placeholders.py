@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 
 from fleexmon_pipeline.patterns.merging.free_texts import MAX_TEXT_TOKENS
+from fleexmon_pipeline.patterns.merging.heads import is_only_head
 from fleexmon_pipeline.patterns.merging.phrases import MAX_PHRASE_TOKENS, is_phrase
 from fleexmon_pipeline.patterns.merging.routes import is_route
 from fleexmon_pipeline.patterns.merging.words import NAME, is_capital, is_value
@@ -34,6 +35,8 @@ class Wide:
         self._by_word: defaultdict[str, dict[Template, None]] = defaultdict(dict)
 
     def open(self, template: Template, position: int, width: int) -> None:
+        if is_only_head(template):
+            return
         placeholders = self.placeholders.get(template)
         if placeholders is None:
             if len(self.placeholders) >= MAX_WIDE:
@@ -99,7 +102,7 @@ def fits(
     for i, token in enumerate(general):
         if token != PLACEHOLDER:
             reached = {p + 1 for p in reached if p < size and template[p] == token}
-        elif i == last and i and general[i - 1] == ":":
+        elif i == last and i and general[i - 1] == ":" and not is_only_head(general):
             return bool(reached - {size})
         elif i in wide:
             reached = {

@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
+from fleexmon_pipeline.patterns.merging.heads import LEVEL, head_of
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 from fleexmon_pipeline.patterns.requests import VERBS
 
@@ -88,12 +89,15 @@ def request_of(template: Template, *, route: bool = True) -> Template:
     return tuple(token for token in template if is_status(token) or token in VERBS or (route and token[:1] == "/"))
 
 
-def words_of(template: Template, one: int | None = None) -> int:
+def words_of(template: Template, one: int | None = None, *, head: int | None = None) -> int:
     """The number of words in a template, without the one at position `one`.
 
-    Keys of a JSON object and tags such as `{CLI}` do not count.
+    Of the head only a level counts. Keys of a JSON object and tags such as `{CLI}` do not count. `head`: of the
+    templates that this one is made of, if what they say has become placeholders in it.
     """
-    words = sum(map(is_word, template)) - (one is not None and is_word(template[one]))
+    head = head_of(template) if head is None else head
+    words = sum(map(is_word, template[head:])) + any(map(LEVEL.fullmatch, template[:head]))
+    words -= one is not None and one >= head and is_word(template[one])
     if template[0] == "{":
         words -= sum(b in (":", "}") and is_word(a) for a, b in pairwise(template))
     return words
@@ -150,10 +154,10 @@ def covers(general: Template, template: Template) -> bool:
         x != y and (x != PLACEHOLDER or not is_value(y)) for x, y in zip(general, template, strict=True)
     ):
         return False
-    words, json, names = 0, general[0] == "{", True
-    for x, y in zip(general, template, strict=True):
+    words, json, names, head = 0, general[0] == "{", True, head_of(template)
+    for place, (x, y) in enumerate(zip(general, template, strict=True)):
         if x == y:
-            words += is_word(x) - (json and x == ":")
+            words += (is_word(x) - (json and x == ":")) if place >= head else 0
         elif names:
             names = NAME.fullmatch(y) is not None
     is_function = general[0] == PLACEHOLDER and _FUNCTION.fullmatch(template[0])
@@ -175,5 +179,7 @@ def joined(one: Template, other: Template) -> Template | None:
     if not (ours and theirs):
         return None
     target = tuple(x if x == y else PLACEHOLDER for x, y in zip(one, other, strict=True))
-    words = sum(is_word(x) - (target[0] == "{" and x == ":") for x, y in zip(one, other, strict=True) if x == y)
+    head = min(head_of(one), head_of(other))
+    alike = (x for x, y in zip(one[head:], other[head:], strict=True) if x == y)
+    words = sum(is_word(x) - (target[0] == "{" and x == ":") for x in alike)
     return target if words >= 3 else None
