@@ -57,7 +57,7 @@ def grouping(head: Head | None) -> list[int]:
     """Of the lines of all statements, in batches: the first line of the same pattern."""
     rnd, miner, found = random.Random(5), PatternMiner(), list[str]()
     for times in (1, 20, 20):
-        batch = []
+        batch: list[str] = []
         for number in [*range(len(STATEMENTS))] * times:
             text = STATEMENTS[number].format(n=rnd.randint(1, 9_999), name=rnd.choice(NAMES))
             batch.append((head(random.Random(len(found) + len(batch)), number) if head else "") + text)
