@@ -37,11 +37,13 @@ def whole_minutes(length: timedelta) -> int:
 
 
 def duration(length: timedelta) -> str:
-    """`15 minutes`, `1 hour`, `36 hours`."""
-    minutes = whole_minutes(length)
-    if minutes and minutes % 60 == 0:
-        return f"{minutes // 60} {plural(minutes // 60, 'hour')}"
-    return f"{minutes} {plural(minutes, 'minute')}"
+    """`15 minutes`, `90 minutes`, `1 hour`, `36 hours`, `20 hours 10 minutes`."""
+    hours, minutes = divmod(whole_minutes(length), 60)
+    if hours and not minutes:
+        return counted(hours, "hour")
+    if hours >= 2:
+        return f"{counted(hours, 'hour')} {counted(minutes, 'minute')}"
+    return counted(hours * 60 + minutes, "minute")
 
 
 def iso_text(moment: datetime, timespec: Literal["auto", "seconds"] = "auto") -> str:
