@@ -108,6 +108,12 @@ def of_nodes(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     ]
 
 
+def of_the_hours(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Without the hour that runs while the machines work, which one machine is not asked for. Their work on 720 hours
+    takes an hour, and then they report that the nodes, which have no lines any more, are silent."""
+    return [row for row in rows if all(row.get(name, END) < END + HOUR for name in ("slot", "detectedAt"))]  # type: ignore[operator]
+
+
 def only_in_one(rows: list[dict[str, object]], others: list[dict[str, object]]) -> list[str]:
     """The first rows, as text, of those that only one of the two has."""
     both = [Counter(map(str, of)) for of in (rows, others)]
@@ -234,5 +240,6 @@ def test_a_backfill_over_two_machines_is_that_of_one_though_machines_die(
     assert len(over_two["LogEntry"]) == 2 * (HOURS * 60 + 200 * len(FAILURES) + 1 + 2)
     assert len(over_two["LogIssue"]) > 2
     of_one = contents(database)
-    differing = {table: only_in_one(of_nodes(rows), of_nodes(of_one[table])) for table, rows in over_two.items()}
+    compared = [{t: of_the_hours(of_nodes(rows)) for t, rows in tables.items()} for tables in (over_two, of_one)]
+    differing = {table: only_in_one(rows, compared[1][table]) for table, rows in compared[0].items()}
     assert {table: rows for table, rows in differing.items() if rows} == {}
