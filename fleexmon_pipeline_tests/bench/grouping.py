@@ -1,8 +1,9 @@
 """How rightly lines of labelled sets are grouped, beside drain3 and logfold, and what our quality figure says.
 
 `python -m fleexmon_pipeline_tests.bench grouping FOLDER…`: each `*_structured.csv` below the folders is a set, with
-`Content` and `EventId` (Loghub's form). Batches of 500, one configuration, aliases resolved at the end. Sets stay where
-they are: their licences do not let them into this repository.
+`Content` and `EventId` (Loghub's form). Where the file of the whole lines stands beside it, these are grouped as well,
+with their heads: times, levels, loggers, threads. Batches of 500, one configuration, aliases resolved at the end. Sets
+stay where they are: their licences do not let them into this repository.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fleexmon_pipeline_tests.patterns.test_loghub import accuracy
 
 BATCH = 500
 LOGFOLD = "0.5.0"
+WHOLE = ", whole lines"
 
 
 def main(folders: Sequence[str]) -> int:
@@ -39,22 +41,36 @@ def main(folders: Sequence[str]) -> int:
 
 def measure(files: Sequence[Path]) -> Table:
     rows: list[Row] = []
-    all_scores: list[list[float]] = []
+    by_part: defaultdict[str, list[list[float]]] = defaultdict(list)
     for file in files:
         with file.open(encoding="utf-8", newline="") as lines:
             labelled = list(csv.DictReader(lines))
-        messages, true = [row["Content"] for row in labelled], [row["EventId"] for row in labelled]
-        ours = our_groups(messages)
-        scores = [*accuracy(ours, true), quality_of(messages, ours)]
-        scores += [score for peer in (groups_of_drain3, groups_of_logfold) for score in scores_of(peer(messages), true)]
         name = file.name.removesuffix(".csv").removesuffix("_structured").removesuffix(".log")
-        rows.append({"set": name, "statements": len(set(true)), "patterns": len(set(ours)), **cells(scores)})
-        all_scores.append(scores)
+        true = [row["EventId"] for row in labelled]
+        for part, messages in (("", [row["Content"] for row in labelled]), (WHOLE, whole_lines(file, len(labelled)))):
+            if messages:
+                ours = our_groups(messages)
+                scores = [*accuracy(ours, true), quality_of(messages, ours)]
+                for peer in (groups_of_drain3, groups_of_logfold):
+                    scores += scores_of(peer(messages), true)
+                figures = {"statements": len(set(true)), "patterns": len(set(ours)), **cells(scores)}
+                rows.append({"set": name + part, **figures})
+                by_part[part].append(scores)
     rows.sort(key=lambda row: str(row["GA"]))
-    means = [fmean(column) for column in zip(*all_scores, strict=True)]
-    rows.append({"set": "mean", "statements": "", "patterns": "", **cells(means)})
+    for part, all_scores in by_part.items():
+        means = [fmean(column) for column in zip(*all_scores, strict=True)]
+        rows.append({"set": f"mean{part}", "statements": "", "patterns": "", **cells(means)})
     how = f"batches of {BATCH}; drain3 with its README's masks, logfold {LOGFOLD} as it is"
     return Table("grouping of labelled lines", how, rows)
+
+
+def whole_lines(structured: Path, number: int) -> list[str]:
+    """The lines that were labelled, with their heads; empty where they are not beside the labels."""
+    file = structured.with_name(structured.name.removesuffix("_structured.csv"))
+    if not file.is_file():
+        return []
+    lines = file.read_text("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return lines[:number] if len(lines) >= number else []
 
 
 HEADS = ("GA", "FGA", "quality", "drain3_GA", "drain3_FGA", "logfold_GA", "logfold_FGA")
