@@ -13,12 +13,13 @@ from functools import lru_cache
 from fleexmon_pipeline.patterns.placeholders import PLACEHOLDER, Template
 
 LEVEL = re.compile("(?i:trace|debug|info|warn|warning|error|fatal|critical|notice)")
+# By judgement.
 MAX_ENCLOSED = 8  # tokens between brackets
 MAX_TAG = 8  # tokens before the number of a process
 MAX_CAPITALS = 4  # words in capital letters before a level
 _LOGGER = re.compile(r"[\w$]+(?:[./:][\w$]+)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+")  # com.acme.Db, net/client.go, PanelView
-_LETTERS = frozenset("VDIWEF")  # levels of Android
-_ZONES = frozenset(("UTC", "GMT", "CET", "CEST", "EST", "EDT", "CST", "CDT", "PST", "PDT", "MSK", "IST", "JST"))
+# After a time: its zone, or a level as Android writes it.
+_AFTER_TIME = frozenset((*"VDIWEF", *"UTC GMT CET CEST EST EDT CST CDT PST PDT MSK IST JST".split()))  # noqa: SIM905
 _OPENS = {"[": "]", "(": ")", "|": "|"}
 _AFTER_LOGGER = frozenset((":", "-", "]", "|", "--"))
 
@@ -39,7 +40,7 @@ def is_only_head(template: Template) -> bool:
     return leading(template) == len(template) and sum(token in (":", "=") for token in template) != 1
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)  # about 1 kB each
 def leading(tokens: Template) -> int:
     """How many tokens at the start may be a head, be it all of them. JSON objects have none."""
     if tokens[:1] == ("{",):
@@ -55,7 +56,8 @@ def _item(tokens: Template, at: int) -> int:
     word, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else ""
     if at and word in _OPENS and (end := _enclosed(tokens, at)):
         return end
-    if word == PLACEHOLDER or not word[:1].isalnum() or _is_level(word):
+    is_after_time = at > 0 and tokens[at - 1] == PLACEHOLDER and word in _AFTER_TIME
+    if word == PLACEHOLDER or not word[:1].isalnum() or _is_level(word) or is_after_time:
         return at + 1
     if after in (":", "=") and at + 2 < len(tokens) and _is_plain(tokens[at + 2]):
         return at + 3
@@ -63,11 +65,7 @@ def _item(tokens: Template, at: int) -> int:
         return 2 if len(word) == 1 and word.isupper() and after == "," else 0  # I, of Ruby
     if after in _AFTER_LOGGER and _LOGGER.fullmatch(word):
         return at + 2
-    return _letter_or_zone(tokens, at) or _capitals(tokens, at) or _span(tokens, at) or _module(tokens, at)
-
-
-def _letter_or_zone(tokens: Template, at: int) -> int:
-    return at + 1 if tokens[at - 1] == PLACEHOLDER and tokens[at] in _LETTERS | _ZONES else 0
+    return _capitals(tokens, at) or _span(tokens, at) or _module(tokens, at)
 
 
 def _tag(tokens: Template) -> int:
